@@ -1,0 +1,1 @@
+"""Signals of consent in a request, and the one decision that follows from them."""

@@ -1,0 +1,1 @@
+"""Where collected events are sent."""

@@ -1,0 +1,1 @@
+"""Pages: bytes in, bytes out, and a report of what was withheld."""

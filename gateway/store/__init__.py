@@ -1,0 +1,1 @@
+"""Durable storage: events that wait to be delivered."""

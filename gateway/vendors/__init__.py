@@ -1,0 +1,1 @@
+"""Vendor rule files, and the immutable matcher that they are compiled to."""
