@@ -76,7 +76,9 @@ class ListenSettings(_Table):
 class RulesSettings(_Table):
     """`[rules]`: which vendor files count."""
 
-    dirs: tuple[Path, ...] = Field((), description="folders of vendor files; a later one overrides an earlier by vendor id")
+    dirs: tuple[Path, ...] = Field(
+        (), description="folders of vendor files; a later one overrides an earlier by vendor id"
+    )
     shipped: bool = Field(True, description="start from the vendors that the gateway ships")
     disabled: tuple[Name, ...] = Field((), description="vendor ids to leave alone")
 
@@ -89,9 +91,15 @@ class ConsentSettings(_Table):
         ("own", "onetrust", "cookiebot"), description="sources of a choice that are read"
     )
     gpc: bool = Field(True, description="Sec-GPC: 1 refuses marketing")
-    choice_overrides_gpc: bool = Field(False, description="a yes given on this site after GPC was seen counts all the same")
-    lifetime_days: Annotated[int, Field(ge=1, le=400)] = Field(182, description="how long a choice lasts before it is asked again")
-    notice_version: Annotated[int, Field(ge=1)] = Field(1, description="raise it when the notice changes: everybody is asked again")
+    choice_overrides_gpc: bool = Field(
+        False, description="a yes given on this site after GPC was seen counts all the same"
+    )
+    lifetime_days: Annotated[int, Field(ge=1, le=400)] = Field(
+        182, description="how long a choice lasts before it is asked again"
+    )
+    notice_version: Annotated[int, Field(ge=1)] = Field(
+        1, description="raise it when the notice changes: everybody is asked again"
+    )
     region: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,3})?)?$")] = Field(
         "", description="country, or country and subdivision, whose law applies; empty asks first everywhere"
     )
@@ -113,7 +121,9 @@ class Destination(_Table):
     name: Name = Field(description="names the destination in logs and in the store; do not reuse")
     type: Literal["http"] = Field("http", description="http: POST of the event as JSON")
     url: HttpUrl = Field(description="the endpoint, first-party: yours")
-    needs: tuple[Category, ...] = Field((Category.ANALYTICS,), description="categories that must still be granted on delivery")
+    needs: tuple[Category, ...] = Field(
+        (Category.ANALYTICS,), description="categories that must still be granted on delivery"
+    )
     secret_env: Variable | None = Field(None, description="environment variable with the bearer token")
     timeout_s: Seconds = Field(10.0, description="for one attempt")
     max_attempts: Count = Field(24, description="then the event is buried with its last reason")
@@ -123,7 +133,9 @@ class LogSettings(_Table):
     """`[log]`: what is written, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least level that is written")
-    format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable on a terminal, JSON on a pipe")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: readable on a terminal, JSON on a pipe"
+    )
 
 
 class PageSettings(_Table):
@@ -136,7 +148,9 @@ class PageSettings(_Table):
 class Settings(_Table):
     """Everything an operator can set."""
 
-    prefix: Annotated[str, AfterValidator(_is_prefix)] = Field("/_consent", description="path of the gateway's own pages")
+    prefix: Annotated[str, AfterValidator(_is_prefix)] = Field(
+        "/_consent", description="path of the gateway's own pages"
+    )
     origin: OriginSettings
     listen: ListenSettings = ListenSettings()
     rules: RulesSettings = RulesSettings()

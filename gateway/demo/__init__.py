@@ -1,0 +1,1 @@
+"""A demo site behind the gateway."""
