@@ -132,7 +132,8 @@ class UrlRule(_Table):
 
 class InlineRule(_Table):
     """`[[inline]]`: code in the page. It matches where every string of `all` and every pattern of `match` stands in one
-    script (or one event handler), and none of `unless`."""
+    script (or one event handler), and none of `unless`.
+    """
 
     id: Id
     all: Annotated[tuple[Signature, ...], Field(min_length=1)]
