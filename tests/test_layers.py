@@ -15,7 +15,7 @@ FLOORS = (
     "proxy collect choices health",
     "deliver",
     "destinations.*",
-    "upstream wire",
+    "upstream wire listener",
     "store.*",
     "log rule_files",
     # -- the core: pure and synchronous ------------------------------------------------------------
@@ -38,6 +38,7 @@ FLOORS = (
     "vendors.match",
     "vendors.schema",
     "vendors vendors.url",
+    "exchange",
     "withheld",
     "consent.model",
     "consent store_ destinations_",
