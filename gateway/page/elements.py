@@ -83,10 +83,20 @@ _JAVASCRIPT = frozenset(
     f"{tree}/{name}"
     for tree, names in {
         "application": ("ecmascript", "javascript", "x-ecmascript", "x-javascript"),
-        "text": (
-            "ecmascript javascript javascript1.0 javascript1.1 javascript1.2 javascript1.3 javascript1.4 javascript1.5 "
-            "jscript livescript x-ecmascript x-javascript"
-        ).split(),
+        "text": [
+            "ecmascript",
+            "javascript",
+            "javascript1.0",
+            "javascript1.1",
+            "javascript1.2",
+            "javascript1.3",
+            "javascript1.4",
+            "javascript1.5",
+            "jscript",
+            "livescript",
+            "x-ecmascript",
+            "x-javascript",
+        ],
     }.items()
     for name in names
 )
@@ -97,7 +107,10 @@ _POSTPONED = re.compile(r"text/partytown|rocketlazyloadscript|litespeed/javascri
 _PIXEL_SIDE = 3
 _DIMENSION = re.compile(r"\s*(\d{1,6})")
 
-_REFRESH = re.compile(r"[\t\n\f\r ]*[\d.]*[\t\n\f\r ;,]*(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?(?:'([^']*)|\"([^\"]*)|(.*))", re.I | re.S)
+_REFRESH = re.compile(
+    r"[\t\n\f\r ]*[\d.]*[\t\n\f\r ;,]*(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?(?:'([^']*)|\"([^\"]*)|(.*))",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)

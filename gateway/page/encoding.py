@@ -75,7 +75,7 @@ def codec_of(label: str) -> str | None:
     name = name.replace("_", "-")
     if name.startswith(("iso2022", "cp037", "cp273", "cp424", "cp500", "cp864", "cp875", "cp1026", "cp1140")):
         return None
-    if name in _UNREADABLE or not codecs.lookup(name)._is_text_encoding:  # noqa: SLF001 - no public question for it
+    if name in _UNREADABLE or not codecs.lookup(name)._is_text_encoding:  # noqa: SLF001 - it has no public name
         return None
     # The web's iso-8859-1 and ascii are windows-1252.
     return "cp1252" if name in ("iso8859-1", "ascii") else name

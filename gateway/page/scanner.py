@@ -94,9 +94,7 @@ _FOREIGN_STOP = re.compile(
     rb"</script(?=[\t\n\f\r />])|<(?:" + b"|".join(sorted(_BREAKOUT)) + rb")(?=[\t\n\f\r />])", re.IGNORECASE
 )
 _FOREIGN_TAIL_BYTES = len(b"<blockquote")
-_RAW_END = {
-    name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW_TEXT | {b"script"}
-}
+_RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW_TEXT | {b"script"}}
 
 
 class _TagEnd:
@@ -498,7 +496,16 @@ def _run_pattern(told: frozenset[bytes]) -> re.Pattern[bytes]:
     foreign = rb"(?!(?:svg|math)[\t\n\f\r />])"
     name = rb"[A-Za-z][^\t\n\f\r />]*+"
     return re.compile(
-        rb"(?:[^<]++|<(?=[^A-Za-z/!?])|<" + foreign + stop + name + TAG_REST + rb"|</" + stop + name + TAG_REST + rb")++",
+        rb"(?:[^<]++|<(?=[^A-Za-z/!?])|<"
+        + foreign
+        + stop
+        + name
+        + TAG_REST
+        + rb"|</"
+        + stop
+        + name
+        + TAG_REST
+        + rb")++",
         re.IGNORECASE,
     )
 
