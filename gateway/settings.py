@@ -5,25 +5,76 @@ keeps the two and README's table in step.
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from gateway.consent.model import Category
+from gateway.consent.policy import Policy
+from gateway.consent.region import regime
+from gateway.vendors import url
+
+# The highest port of TCP (RFC 9293, section 3.1: sixteen bits).
+_PORT_MAX = 65_535
 
 
 def _is_network(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError("not a network; write it as 10.0.0.0/8 or 2001:db8::/32") from error
+        try:
+            meant = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError("not a network; write it as 10.0.0.0/8 or 2001:db8::/32") from error
+        raise ValueError(f"has bits beyond its prefix length; the network is {meant}") from error
     return text
 
 
 def _is_prefix(text: str) -> str:
-    if not text.startswith("/") or text.endswith("/") or "//" in text or text == "/":
-        raise ValueError("not a path prefix; write it as /_consent, without a slash at the end")
+    if not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+", text):
+        raise ValueError(
+            "not a path prefix; write it as /_consent: letters, digits and ._~-, without a slash at the end"
+        )
+    return text
+
+
+def _is_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _PORT_MAX:
+        raise ValueError("not an address; write it as 127.0.0.1:8080, [::]:8080 or localhost:8080")
+    if host.startswith("[") or ":" in host:
+        try:
+            ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]") if host.endswith("]") else "")
+        except ValueError as error:
+            raise ValueError("not an address; an IPv6 address stands in brackets: [::1]:8080") from error
+    elif not re.fullmatch(r"[A-Za-z0-9._-]+", host):
+        raise ValueError("not an address; write it as 127.0.0.1:8080, [::]:8080 or localhost:8080")
+    return text
+
+
+def _is_http_url(text: str) -> str:
+    parsed = url.parse(text)
+    if parsed is None or not re.match(r"https?://", text) or re.search(r"\s", text):
+        raise ValueError("not an address of the web; write it as https://host or https://host:port")
+    if "@" in text:
+        raise ValueError("carries a name or a password; secrets stand in the environment only")
+    if "?" in text or "#" in text:
+        raise ValueError("carries a query or a fragment; an address here is scheme, host, port and path")
+    return text
+
+
+def _is_site(text: str) -> str:
+    parsed = url.parse(_is_http_url(text))
+    if parsed is None or parsed.path != "/":
+        raise ValueError("carries a path; the origin is scheme, host and port, and paths are passed on as they come")
+    return text.removesuffix("/")
+
+
+def _is_region(text: str) -> str:
+    if not re.fullmatch(r"([A-Z]{2}(-[A-Z0-9]{1,3})?)?", text):
+        raise ValueError("not a region of ISO 3166; write it as DE, or with a subdivision as US-CA")
     return text
 
 
@@ -34,8 +85,10 @@ Count = Annotated[int, Field(gt=0)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 CookieName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=64)]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
-Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+HttpUrl = Annotated[str, AfterValidator(_is_http_url)]
+Site = Annotated[str, AfterValidator(_is_site)]
+Address = Annotated[str, AfterValidator(_is_address)]
+Region = Annotated[str, AfterValidator(_is_region)]
 
 
 class _Table(BaseModel):
@@ -45,9 +98,7 @@ class _Table(BaseModel):
 class OriginSettings(_Table):
     """`[origin]`: the site behind the gateway."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s]+/?$")] = Field(
-        description="the site behind the gateway: scheme, host and port"
-    )
+    url: Site = Field(description="the site behind the gateway: scheme, host and port")
     preserve_host: bool = Field(True, description="send the visitor's Host header; false sends the origin's own name")
     verify_tls: bool = Field(True, description="check the certificate of an https origin")
     connections: Count = Field(256, description="connections to the origin at once; more requests wait for one")
@@ -100,7 +151,7 @@ class ConsentSettings(_Table):
     notice_version: Annotated[int, Field(ge=1)] = Field(
         1, description="raise it when the notice changes: everybody is asked again"
     )
-    region: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,3})?)?$")] = Field(
+    region: Region = Field(
         "", description="country, or country and subdivision, whose law applies; empty asks first everywhere"
     )
 
@@ -159,3 +210,27 @@ class Settings(_Table):
     collect: CollectSettings = CollectSettings()
     destinations: tuple[Destination, ...] = Field((), description="where collected events go")
     log: LogSettings = LogSettings()
+
+    @field_validator("destinations")
+    @classmethod
+    def _name_each_destination_once(cls, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
+        names = [destination.name for destination in destinations]
+        twice = next((name for name in names if names.count(name) > 1), "")
+        if twice:
+            raise ValueError(
+                f"the name {twice!r} is used twice; names tell the events of one destination from another's"
+            )
+        return destinations
+
+
+def consent_policy(settings: ConsentSettings, *, region: str | None = None) -> Policy:
+    """What the core decides by. *region* (`CC` or `CC-SUB`) is where this visitor is, instead of the setting."""
+    return Policy(
+        cookie=settings.cookie,
+        readers=settings.readers,
+        gpc=settings.gpc,
+        choice_overrides_gpc=settings.choice_overrides_gpc,
+        lifetime_s=settings.lifetime_days * 86_400,
+        notice_version=settings.notice_version,
+        asks_first=regime(settings.region if region is None else region).asks_first,
+    )

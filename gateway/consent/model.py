@@ -36,7 +36,9 @@ class Signal:
     *decided* is false where a platform wrote its cookie before the visitor chose: such a cookie is not a choice, its
     values are shown to people and ignored by `decide`, save that what it refuses stays refused.
     *reader* is the reader's name (`own`, `gpc`, `onetrust`, `cookiebot`); *time* is unix seconds of the choice, where told.
-    *note* says in a few words what was odd (`malformed`, `expired`, `two different copies`), never the cookie's value.
+    *note* says in a few words what was odd (`malformed`, `expired`, `different copies`), never the cookie's value.
+    *readable* is false where something of this source was there and could not be understood. It may have been a refusal,
+    so nothing is granted on the strength of a region's law alone while it is there.
     """
 
     reader: str
@@ -47,6 +49,7 @@ class Signal:
     vendors_refused: frozenset[str] = frozenset()
     time: int | None = None
     note: str = ""
+    readable: bool = True
 
     def answer(self, category: Category) -> bool | None:
         """Granted, refused, or not told. What a source both grants and refuses is refused."""
