@@ -13,17 +13,30 @@ _VALUE_CHARS = 80
 
 def faults_of(error: ValidationError, *, file: str, model: type[BaseModel]) -> list[Fault]:
     """Every fault of one failed validation, in the order of the file, with the nearest known key for an unknown one."""
+    found = [dict(details) for details in error.errors(include_url=False)]
     return [
         Fault(file=file, key=_dotted(details["loc"]), message=_message(details["type"], details, model))
-        for details in map(dict, error.errors(include_url=False))
+        for details in found
+        if not (details["type"] == "too_short" and _is_inside(details["loc"], found))
     ]
+
+
+def _is_inside(path: object, found: list[dict[str, object]]) -> bool:
+    """Some fault lies deeper than *path*: a list is only too short because its items were not taken."""
+    assert isinstance(path, tuple)
+    return any(
+        isinstance(other["loc"], tuple) and len(other["loc"]) > len(path) and other["loc"][: len(path)] == path
+        for other in found
+    )
 
 
 def _dotted(path: object) -> str:
     assert isinstance(path, tuple)
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+        # A key is what stood in the file: shown, never sent to the terminal.
+        name = step if isinstance(step, str) and step.isprintable() else repr(step)
+        text += f"[{step}]" if isinstance(step, int) else f".{name}" if text else name
     return text
 
 
@@ -37,6 +50,8 @@ def _message(kind: object, details: dict[str, object], model: type[BaseModel]) -
         return f"unknown key; {hint}"
     if kind == "missing":
         return "missing; this key is required"
+    if kind == "too_short":
+        return "needs at least one item"
     message = str(details["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message[:1].lower() + message[1:]
     value = details.get("input")

@@ -60,6 +60,7 @@ class Degraded(StrEnum):
     UNREADABLE_CODING = "unreadable-coding"  # a page in a Content-Encoding that cannot be decoded: guard policy
     UNREADABLE_CHARSET = "unreadable-charset"  # a page in a character encoding that cannot be scanned: guard policy
     PARTIAL_PAGE = "partial-page"  # a 206 of a page, or no-transform: guard policy
+    SNIFFED_TYPE = "sniffed-type"  # a body without a type, in which a browser may find a page: guard policy
     TAG_OVER_LIMIT = "tag-over-limit"  # a start tag longer than is buffered: the tag is dropped
     INLINE_OVER_LIMIT = "inline-over-limit"  # a script longer than is buffered, judged late: the script is cut off
     BROKEN_CODING = "broken-coding"  # the body's Content-Encoding broke half way: the response is aborted

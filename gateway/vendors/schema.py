@@ -4,13 +4,26 @@ Everything a file may say stands here; what a later reader of the file does not 
 faults: a misspelt key that is silently ignored would leave a vendor running.
 """
 
-import re as standard_re
+import re
 from typing import Annotated, Literal, Self
 
-import re2
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from gateway.consent.model import Category
+from gateway.vendors import url as urls
+from gateway.vendors.patterns import Glob, compile_pattern, key_length
+
+# The format that this gateway reads. A file of a newer one is refused as such: what it says is not known here.
+FORMAT = 1
 
 # Longer patterns are a sign of a list that belongs into several rules; RE2 bounds their cost either way.
 _PATTERN_CHARS = 500
@@ -18,24 +31,40 @@ _PATTERN_CHARS = 500
 # A shorter literal stands in nearly every script and would make the first pass useless.
 _SIGNATURE_CHARS = 3
 
-# RE2 would print what it rejects; the fault says it already.
-_QUIET = re2.Options()
-_QUIET.log_errors = False
+# Rules that no host leads to are found by a plain text that stands in every match: without one, each URL, form or cookie
+# of a page would have to be tried against each such rule, and a slip would match them all.
+_KEY_CHARS = 3
+_COOKIE_KEY_CHARS = 2
+
+
+def _is_known_format(value: object) -> object:
+    if isinstance(value, int) and value > FORMAT:
+        raise ValueError(f"made for a newer gateway; this one reads format {FORMAT}")
+    return value
 
 
 def _compiles(pattern: str) -> str:
-    try:
-        re2.compile(pattern, options=_QUIET)
-    except re2.error as error:
-        detail = error.args[0] if error.args else "invalid"
-        text = detail.decode() if isinstance(detail, bytes) else str(detail)
-        raise ValueError(f"not a regular expression of the RE2 syntax ({text})") from error
+    compile_pattern(pattern)
     return pattern
 
 
+def _has_key(pattern: str) -> bool:
+    return key_length(pattern) >= _KEY_CHARS
+
+
 def _is_host(name: str) -> str:
-    if not standard_re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*", name):
-        raise ValueError("not a host name; write lower-case ASCII labels without scheme, port or path")
+    if not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*", name):
+        raise ValueError(
+            "not a host name; write lower-case ASCII labels (xn--... for others) without scheme, port or path"
+        )
+    return name
+
+
+def _is_cookie_name(name: str) -> str:
+    if "*" in name and len(Glob(name).plain) < _COOKIE_KEY_CHARS:
+        raise ValueError(
+            f"needs {_COOKIE_KEY_CHARS} characters in a row besides '*'; it would take cookies of the site"
+        )
     return name
 
 
@@ -46,10 +75,15 @@ def _is_asked_for(categories: tuple[Category, ...]) -> tuple[Category, ...]:
 
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
-Host = Annotated[str, AfterValidator(_is_host)]
+# 253: the longest name that DNS can hold (RFC 1035, section 2.3.4, less its length octets).
+Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_is_host)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=_PATTERN_CHARS), AfterValidator(_compiles)]
 Signature = Annotated[str, StringConstraints(min_length=_SIGNATURE_CHARS, max_length=_PATTERN_CHARS)]
-CookieGlob = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=128)]
+CookieGlob = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=128),
+    AfterValidator(_is_cookie_name),
+]
 Lifetime = Annotated[str, StringConstraints(pattern=r"^(session|\d+(s|min|h|d|mo|y)|until \d{4}-\d{2}-\d{2})$")]
 Categories = Annotated[tuple[Category, ...], Field(min_length=1), AfterValidator(_is_asked_for)]
 TcfPurpose = Annotated[int, Field(ge=1, le=11)]
@@ -127,6 +161,12 @@ class UrlRule(_Table):
     def _names_something(self) -> Self:
         if self.host is None and self.path is None:
             raise ValueError("needs a host or a path; without either it would match every URL")
+        if self.host is None and self.path is not None and not _has_key(self.path):
+            raise ValueError(
+                f"without a host, path needs {_KEY_CHARS} plain characters in a row, in each of its alternatives"
+            )
+        if self.near is not None and not _has_key(self.near):
+            raise ValueError(f"near needs {_KEY_CHARS} plain characters in a row, in each of its alternatives")
         return self
 
 
@@ -164,7 +204,8 @@ class Claim(_Table):
 class CookieRule(_Table):
     """`[[cookies]]`: a cookie by name; `*` stands for any characters.
 
-    `needs_vendor_on_page` marks a name too general to act on in a head: only the runtime, which sees the page, may.
+    `needs_vendor_on_page` marks a name too general to act on in a head: only the runtime, which sees the page, may. Nor is
+    a third party's cookie acted on there: in a head of the site, a cookie of that name is the site's own.
     """
 
     name: CookieGlob
@@ -220,6 +261,11 @@ class FormRule(_Table):
     def _names_something(self) -> Self:
         if self.host is None and self.action_path is None and not self.marks:
             raise ValueError("needs a host, an action_path or marks; without any it would match every form")
+        if self.host is None and not any(map(_has_key, (self.action_path or "", *self.marks.values()))):
+            raise ValueError(
+                f"without a host, action_path or one of marks needs {_KEY_CHARS} plain characters in a row, "
+                "in each of its alternatives"
+            )
         if self.action == "blank-hidden" and not self.hidden:
             raise ValueError("'blank-hidden' needs the names of the fields in hidden")
         return self
@@ -288,18 +334,22 @@ class Source(_Table):
     checked: str = ""
 
 
+# The page that an example stands on where it names none.
+DEFAULT_SITE = "https://site.example/"
+
+
 class Example(_Table):
-    """`[[example]]`: a thing, and the rules of this file that it meets for a visitor who agreed to nothing.
+    """`[[example]]`: a thing, and the rules of this file that withhold it from a visitor who agreed to nothing.
 
     One of `url`, `inline`, `cookie` or `html`; `expect` lists rules as they stand in the log (`scripts.visit`), in any
-    order, and is empty for what must be left alone. `site` is the page's own address.
+    order, and is empty for what must be left alone. `site` is the page's own address. A rule with `near` needs `html`.
     """
 
     url: str | None = None
     inline: str | None = None
     cookie: str | None = None
     html: str | None = None
-    site: str = "https://site.example/"
+    site: str = DEFAULT_SITE
     expect: tuple[str, ...]
     note: str = ""
 
@@ -309,11 +359,18 @@ class Example(_Table):
             raise ValueError("needs exactly one of url, inline, cookie or html")
         return self
 
+    @field_validator("site")
+    @classmethod
+    def _is_address(cls, site: str) -> str:
+        if urls.parse(site) is None:
+            raise ValueError(f"not the address of a page; write it as {DEFAULT_SITE}")
+        return site
+
 
 class VendorFile(_Table):
     """One vendor, as its file tells it."""
 
-    format: Literal[1]
+    format: Annotated[Literal[1], BeforeValidator(_is_known_format)]
     vendor: About
     consent: Consent
     data: DataUse = DataUse()
@@ -341,4 +398,8 @@ class VendorFile(_Table):
             twice = sorted({name for name in ids if ids.count(name) > 1})
             if twice:
                 raise ValueError(f"{section}: the id {twice[0]!r} is used twice; ids name rules in the log")
+        names = [host.name for host in self.hosts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"hosts: {twice[0]!r} is listed twice")
         return self

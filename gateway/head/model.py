@@ -1,11 +1,9 @@
-"""Heads: the request's on its way up, the response's on its way down."""
+"""The words of heads: what comes in, what goes out, and the plan for a body."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.consent.model import Decision
-from gateway.vendors.match import Matcher
 from gateway.withheld import Degraded, Withheld
 
 # Field lines as they stood on the wire: order, repeats, letter case and bytes kept.
@@ -45,6 +43,7 @@ class Peer:
 class UpstreamRequest:
     """What is sent to the origin, framing left to the sender (Content-Length or chunked, as *body* tells).
 
+    *body_length* is the Content-Length that the client announced; with *chunked* false and no length there is no body.
     *site* is the address of the page as the visitor knows it (scheme, host, path; no query): the base of its URLs.
     """
 
@@ -60,7 +59,7 @@ class UpstreamRequest:
 class Plan(StrEnum):
     """What happens to the body: passed untouched, rewritten, or passed under a guard policy that contacts nobody else."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - no password
     REWRITE = "rewrite"
     GUARD = "guard"
 
@@ -70,7 +69,10 @@ class ClientHead:
     """What the client is told; final before the first body byte.
 
     *decode* and *encode* are the Content-Encoding that the body comes in and goes out with (`identity`, `gzip`, `deflate`);
-    *charset* is the label from Content-Type, empty where it has none; *has_body* is false for HEAD, 204, 304.
+    both are `identity` for a body that is not rewritten, whatever its coding: nobody opens it.
+    *charset* is the label from Content-Type, lower case, empty where it has none; *xml* tells XHTML, which
+    browsers read by other rules than HTML; *has_body* is false for HEAD, 204, 304.
+    Where the plan is to rewrite, *headers* hold no Content-Length: the sender frames the body.
     """
 
     status: int
@@ -81,6 +83,7 @@ class ClientHead:
     decode: str
     encode: str
     charset: str
+    xml: bool
     withheld: tuple[Withheld, ...]
     degraded: tuple[Degraded, ...]
 
@@ -93,31 +96,6 @@ class HeadPolicy:
     preserve_host: bool
     own_cookie: str
     prefix: str
-
-
-def check(request: RequestHead) -> RequestHead:
-    """The request with its target in origin form; ClientFault for what must not be passed on."""
-    raise NotImplementedError
-
-
-def to_upstream(
-    request: RequestHead, decision: Decision, matcher: Matcher, *, peer: Peer, policy: HeadPolicy, variant: str
-) -> UpstreamRequest:
-    """The request head for the origin."""
-    raise NotImplementedError
-
-
-def to_client(
-    response: ResponseHead,
-    request: RequestHead,
-    decision: Decision,
-    matcher: Matcher,
-    *,
-    site: str,
-    variant: str,
-) -> ClientHead:
-    """The response head for the client, and the plan for the body; OriginFault for what must not be passed on."""
-    raise NotImplementedError
 
 
 def field(headers: RawHeaders, name: bytes) -> Iterable[bytes]:
