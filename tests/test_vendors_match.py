@@ -572,3 +572,13 @@ def test_questions_do_not_cost_more_for_more_vendors() -> None:
         # Other work on the machine disturbs a round; growth with the number of vendors would show in each.
         rounds = ((seconds(lambda: ask(few)), seconds(lambda: ask(lots))) for _ in range(20))  # noqa: B023
         assert any(lots_s < 1.5 * few_s for few_s, lots_s in rounds)
+
+
+def test_a_vendors_own_site_is_a_link_in_code_and_a_contact_in_elements() -> None:
+    """Directories and "made with" badges name vendors' sites in code of the site's own, which has to run."""
+    matcher = Matcher(
+        [vendor("ontra", hosts=({"name": "ontra.example"}, {"name": "www.ontra.example", "role": ("site",)}))]
+    )
+    assert rules_in(matcher, 'a.href = "https://www.ontra.example/"') == []
+    assert rules_in(matcher, 's.src = "https://cdn.ontra.example/"') == ["ontra:hosts.ontra.example"]
+    assert rules_at(matcher, "https://www.ontra.example/badge.png") == ["ontra:hosts.www.ontra.example"]

@@ -69,7 +69,7 @@ class Matcher:
     raises, whatever it is asked about.
     """
 
-    __slots__ = ("_code", "_cookies", "_forms", "_near", "_near_index", "_order", "_urls", "version")
+    __slots__ = ("_code", "_cookies", "_forms", "_near", "_near_index", "_order", "_sites", "_urls", "version")
 
     def __init__(self, vendors: Iterable[VendorFile] = ()) -> None:
         files = tuple(vendors)
@@ -79,6 +79,10 @@ class Matcher:
         self._code = _Code(files)
         self._cookies = _Cookies(files)
         self._forms = _Forms(files)
+        # A vendor's own site is linked to from code of all kinds; what code loads from it, the page shows when it does.
+        self._sites = frozenset(
+            (file.vendor.id, f"hosts.{host.name}") for file in files for host in file.hosts if host.role == ("site",)
+        )
         near = dict.fromkeys(rule.near for file in files for _, rule in _url_rules(file) if rule.near is not None)
         self._near = {pattern: compile_pattern(pattern) for pattern in near}
         self._near_index = TextIndex((text.encode(), pattern) for pattern in near for text in plain_texts(pattern))
@@ -91,12 +95,16 @@ class Matcher:
         return self._sorted(self._urls.find(url, site_host=site_host, marks=marks))
 
     def inline(self, code: bytes, *, where: Where, site_host: str = "") -> tuple[Verdict, ...]:
-        """Rules for one piece of code: the signatures, and vendor hosts that begin a string as a URL."""
+        """Rules for one piece of code: the signatures, and vendor hosts that begin a string as a URL.
+
+        A host whose only role is `site`, the vendor's own web site, is no sign of a vendor in code.
+        """
         verdicts = self._code.find(code, where=where)
         for text in urls.in_code(code):
             url = urls.parse(text, _CODE_BASE)
             if url is not None and self._urls.knows(url.host):
-                verdicts += self._urls.find(url, site_host=site_host, marks=frozenset())
+                found = self._urls.find(url, site_host=site_host, marks=frozenset())
+                verdicts += (verdict for verdict in found if (verdict.vendor, verdict.rule) not in self._sites)
         by_vendor: dict[str, list[Verdict]] = {}
         for verdict in verdicts:
             by_vendor.setdefault(verdict.vendor, []).append(verdict)

@@ -131,7 +131,11 @@ class DataUse(_Table):
 
 
 class HostRule(_Table):
-    """`[[hosts]]`: a host and everything under it; whatever would contact it is withheld, whatever the element."""
+    """`[[hosts]]`: a host and everything under it; whatever would contact it is withheld, whatever the element.
+
+    A host with the one role `site` is the vendor's own web site: elements that load from it are withheld like others, but a
+    string in inline code that names it is taken for a link.
+    """
 
     name: Host
     role: tuple[str, ...] = ()
