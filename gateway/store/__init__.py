@@ -1,1 +1,1 @@
-"""Durable storage: events that wait to be delivered."""
+"""What must outlive the process: events that wait to be delivered, in one embedded SQLite file."""
