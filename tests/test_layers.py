@@ -45,7 +45,7 @@ FLOORS = (
     "vendors.catalogue",
     "vendors.match",
     "vendors.schema",
-    "vendors.patterns",
+    "vendors.patterns vendors.skim",
     "vendors vendors.url",
     "exchange",
     "withheld",

@@ -13,24 +13,40 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
+from types import MappingProxyType
 from typing import Literal
-
-import re2
 
 from gateway.consent.model import Decision
 from gateway.page import inert
 from gateway.page.attributes import TAG_REST, Attribute, attributes, decode_references
 from gateway.page.elements import WANTED, Loads, Values, is_code, loads
 from gateway.page.encoding import Family, codec_of, family_of
-from gateway.page.scanner import Piece, Scanner, Token
+from gateway.page.scanner import COMMENT, Piece, Scanner, Token
 from gateway.vendors.match import FormVerdict, Matcher, Verdict
+from gateway.vendors.patterns import plain_texts
 from gateway.vendors.url import Url, parse
 from gateway.withheld import Action, Degraded, Kind, Withheld
 
 # Whole tags inside a run of tags nobody asked for: where `near` patterns are looked for.
 _TAG = re.compile(rb"<[A-Za-z][^\t\n\f\r />]*+" + TAG_REST)
-_LITERAL_BEGIN = re.compile(r"[A-Za-z0-9_-]*")
+_COMMENT = re.compile(COMMENT)
+
+# An event handler may stand in the tag.
+_HANDLER = re.compile(rb"[\t\n\f\r /\"'][Oo][Nn]")
+
+# Tags that neither open text nor change how others are read: a first look can be enough.
+_SKIMMED = frozenset(
+    {
+        *(b"audio", b"embed", b"feimage", b"frame", b"image", b"img", b"input", b"link", b"object", b"source"),
+        *(b"track", b"use", b"video"),
+    }
+)
+
+# Start tags are repeated within a page and across pages; longer ones are not worth keeping.
+_TAGS_REMEMBERED = 4096
+_TAG_REMEMBERED_BYTES = 512
 
 # What release does not want back: by then the page has loaded what was hinted at, and nobody asks to be sent away.
 _REMOVED_KINDS = frozenset({Kind.HINT, Kind.REFRESH})
@@ -145,8 +161,10 @@ class _Page:
     codec: str = "cp1252"
     codec_is_settled: bool = False
     base_is_settled: bool = False
-    near: list[tuple[str, bytes, "re2.Pattern[bytes]"]] = field(default_factory=list)
+    # Texts of which one stands in every match of a `near` pattern; none once all patterns were seen.
+    near: tuple[bytes, ...] = ()
     marks: frozenset[str] = frozenset()
+    skims: bool = False
     withheld: list[Withheld] = field(default_factory=list)
     degraded: list[Degraded] = field(default_factory=list)
 
@@ -154,10 +172,13 @@ class _Page:
         url = parse(self.site)
         self.base = url.href if url else self.site
         self.site_host = url.host if url else ""
-        for pattern in self.matcher.near:
-            literal = _LITERAL_BEGIN.match(pattern)
-            assert literal is not None
-            self.near.append((pattern, literal[0].encode(), re2.compile(pattern.encode())))
+        self.near = tuple(text.encode() for pattern in self.matcher.near for text in plain_texts(pattern))
+        self.settle_skimming()
+
+    def settle_skimming(self) -> None:
+        """Whether a first look at a tag can tell, under the base that URLs have now."""
+        url = parse(self.base)
+        self.skims = url is not None and self.matcher.skim.suits(url.host, url.path, site_host=self.site_host)
 
     def refused(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         return tuple(v for v in verdicts if not self.decision.allows(v.needs, vendor=v.vendor))
@@ -173,21 +194,35 @@ class _Page:
         )
 
     def look_for_marks(self, raw: bytes) -> None:
-        """Remember which `near` patterns stand in a tag of *raw*: of text they say nothing."""
-        for entry in [entry for entry in self.near if entry[1] in raw]:
-            pattern, _, compiled = entry
+        """Remember which `near` patterns stand in a tag of *raw*: of text and comments they say nothing."""
+        lower = raw.lower()
+        for text in self.near:
+            if text in lower:
+                break
+        else:
+            return
+        for tag in _TAG.finditer(_COMMENT.sub(b"", raw)):
             # A tag beyond the limit is not looked at here either: whether it came whole is up to the network.
-            tags = (tag[0] for tag in _TAG.finditer(raw) if len(tag[0]) <= self.limits.tag_bytes)
-            if any(map(compiled.search, tags)):
-                self.marks |= {pattern}
-                self.near.remove(entry)
+            if len(tag[0]) <= self.limits.tag_bytes:
+                self.marks |= self.matcher.marks_in(tag[0])
+        if self.marks.issuperset(self.matcher.near):
+            self.near = ()
 
-    def values(self, found: Iterable[Attribute]) -> Values:
-        decoded: dict[bytes, str] = {}
-        for attribute in found:
-            if attribute.name not in decoded:
-                decoded[attribute.name] = decode_references(attribute.value.decode(self.codec, "replace"))
-        return decoded
+    def read(self, raw: bytes) -> tuple[tuple[Attribute, ...], Values]:
+        """The attributes of a start tag, and their values as a browser has them."""
+        return (_read_cached if len(raw) <= _TAG_REMEMBERED_BYTES else _read)(raw, self.codec)
+
+
+def _read(raw: bytes, codec: str) -> tuple[tuple[Attribute, ...], Values]:
+    found = tuple(attributes(raw))
+    values: dict[bytes, str] = {}
+    for attribute in found:
+        if attribute.name not in values:
+            values[attribute.name] = decode_references(attribute.value.decode(codec, "replace"))
+    return found, MappingProxyType(values)
+
+
+_read_cached = lru_cache(_TAGS_REMEMBERED)(_read)
 
 
 class _Markup:
@@ -208,42 +243,62 @@ class _Markup:
         return b"".join(self._rewritten(self._scanner.feed(data)))
 
     def close(self) -> bytes:
-        rest = b"".join(self._rewritten(self._scanner.close())) + b"".join(self._end_of_text())
+        rest = b"".join([*self._rewritten(self._scanner.close()), *self._end_of_text()])
         # A tag that noscript cuts off goes on behind it for a visitor without scripting: better no tag at all.
         return b"" if self._in_noscript and rest.startswith(b"<") else rest
 
-    def _rewritten(self, pieces: Iterator[Piece]) -> Iterator[bytes]:
+    def _rewritten(self, pieces: Iterable[Piece]) -> list[bytes]:
+        out: list[bytes] = []
+        page = self._page
         for piece in pieces:
-            if piece.token is Token.TEXT:
-                yield from self._text(piece)
+            token, raw, name, _, lost = piece
+            if token is Token.TEXT:
+                out += self._text(piece)
             else:
-                yield from self._end_of_text()
-                yield from self._tag_or_run(piece)
-            self._at += len(piece.raw) + piece.lost
+                if self._script is not None or self._noscript is not None:
+                    out += self._end_of_text()
+                if page.near and (token is Token.RUN or token is Token.START):
+                    page.look_for_marks(raw)
+                if (
+                    token is Token.RUN
+                    or token is Token.OPAQUE
+                    or (token is Token.START and self._is_harmless(name, raw))
+                ):
+                    out.append(raw)
+                else:
+                    out += self._tag(piece)
+            self._at += len(raw) + lost
+        return out
 
-    def _tag_or_run(self, piece: Piece) -> Iterator[bytes]:
+    def _is_harmless(self, name: bytes, raw: bytes) -> bool:
+        """A first look at a start tag says that it stays as it is."""
+        if name == b"meta":
+            lower = raw.lower()
+            return b"http-equiv" not in lower and b"charset" not in lower
+        return (
+            name in _SKIMMED
+            and self._page.skims
+            and not self._hidden_fields
+            and not self._page.matcher.skim.may_concern(raw)
+            and _HANDLER.search(raw) is None
+        )
+
+    def _tag(self, piece: Piece) -> Iterator[bytes]:
         match piece.token:
             case Token.START:
-                if self._page.near:
-                    self._page.look_for_marks(piece.raw)
                 yield from self._start(piece)
             case Token.END:
                 self._end(piece.name)
                 yield piece.raw
-            case Token.OVERSIZE:
+            case _:
                 self._page.degraded.append(Degraded.TAG_OVER_LIMIT)
                 kind = b' type="text/plain"' if piece.name == b"script" else b""
                 yield b"<" + piece.name + kind + b">"
-            case _:
-                if self._page.near and piece.token is Token.RUN:
-                    self._page.look_for_marks(piece.raw)
-                yield piece.raw
 
     # -- start tags -------------------------------------------------------------------------------------------------
 
     def _start(self, piece: Piece) -> Iterator[bytes]:
-        found = tuple(attributes(piece.raw))
-        values = self._page.values(found)
+        found, values = self._page.read(piece.raw)
         if piece.name == b"template" and not piece.foreign:
             self._templates += self._templates > 0 or b"shadowrootmode" not in values
         if self._templates:
@@ -350,6 +405,7 @@ class _Markup:
         url = self._page.url(values[b"href"])
         if url is not None:
             self._page.base = url.href
+            self._page.settle_skimming()
 
     def _settle_codec(self, values: Values) -> None:
         """`<meta charset>` tells how URLs are spelt where neither a byte order mark nor the head did."""

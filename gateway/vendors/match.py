@@ -24,6 +24,7 @@ from gateway.consent.model import NECESSARY_ONLY, Category
 from gateway.vendors import url as urls
 from gateway.vendors.patterns import Glob, Pattern, TextIndex, compile_pattern, key_length, plain_texts
 from gateway.vendors.schema import CookieRule, FormRule, InlineRule, UrlRule, VendorFile
+from gateway.vendors.skim import Skim
 from gateway.vendors.url import Url
 
 Where = Literal["script", "handler"]
@@ -69,7 +70,7 @@ class Matcher:
     raises, whatever it is asked about.
     """
 
-    __slots__ = ("_code", "_cookies", "_forms", "_near", "_near_index", "_order", "_sites", "_urls", "version")
+    __slots__ = ("_code", "_cookies", "_forms", "_near", "_near_index", "_order", "_sites", "_urls", "skim", "version")
 
     def __init__(self, vendors: Iterable[VendorFile] = ()) -> None:
         files = tuple(vendors)
@@ -77,6 +78,7 @@ class Matcher:
         self._order = {file.vendor.id: number for number, file in enumerate(files)}
         self._urls = _Urls(files)
         self._code = _Code(files)
+        self.skim = self._urls.skim()
         self._cookies = _Cookies(files)
         self._forms = _Forms(files)
         # A vendor's own site is linked to from code of all kinds; what code loads from it, the page shows when it does.
@@ -178,7 +180,7 @@ class _UrlTest:
 class _Urls:
     """Rules of `hosts`, `scripts`, `iframes`, `pixels` and `links`: one table, whatever loads the URL."""
 
-    __slots__ = ("_anywhere", "_hosts")
+    __slots__ = ("_anywhere", "_hosts", "_names", "_plain_texts")
 
     def __init__(self, files: Sequence[VendorFile]) -> None:
         at_hosts: list[tuple[str, _UrlTest]] = []
@@ -200,8 +202,14 @@ class _Urls:
             for host in file.hosts:
                 verdict = Verdict(file.vendor.id, f"hosts.{host.name}", _needs(host.categories, file))
                 at_hosts.append((host.name, _UrlTest(verdict)))
+        self._names = frozenset(host for host, _ in at_hosts)
+        self._plain_texts = frozenset(text.decode() for text, _ in anywhere)
         self._hosts = _HostIndex(at_hosts)
         self._anywhere = TextIndex(anywhere)
+
+    def skim(self) -> Skim:
+        """The first look that goes before these rules."""
+        return Skim(self._names, self._plain_texts)
 
     def knows(self, host: str) -> bool:
         """Some rule names *host* or one above it."""
