@@ -100,7 +100,7 @@ class _Handler(ResponseHandler):
         Content-Length said, or a body where none may be (204, 304, HEAD). Apart, the response counts, and the connection
         is closed for the rest.
         """
-        while self._payload is None or self._payload.is_eof():
+        while data and (self._payload is None or self._payload.is_eof()):
             end = data.find(_HEAD_END) + len(_HEAD_END)
             if end < len(_HEAD_END) or end == len(data):
                 break
