@@ -15,7 +15,6 @@ from aiohttp import web
 from gateway.choice_form import vendors_by_category
 from gateway.choices import Choices
 from gateway.collect import Collect
-from gateway.consent.policy import Policy
 from gateway.deliver import Deliverer
 from gateway.destinations.http import HttpDestination, open_session
 from gateway.events import Recipient

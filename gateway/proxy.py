@@ -12,14 +12,12 @@ One `proxied` fact for each request whatever happened, one `blocked` fact for ea
 """
 
 import asyncio
-import ipaddress
 import itertools
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol, Self
 
@@ -36,7 +34,6 @@ from gateway.exchange import WITHHELD_KEPT, Exchange, Outcome
 from gateway.head import (
     ClientHead,
     HeadPolicy,
-    Peer,
     Plan,
     RequestHead,
     ResponseHead,
@@ -45,6 +42,7 @@ from gateway.head import (
     to_upstream,
 )
 from gateway.page.rewriter import PageLimits, Rewriter
+from gateway.peers import Peers
 from gateway.settings import Settings
 from gateway.upstream import Upstream, UpstreamResponse
 from gateway.vendors.catalogue import Catalogue
@@ -60,9 +58,6 @@ GZIP_LEVEL = 1
 
 # Gathered of a page before it is sent, where more is at hand.
 _SENT_AT_ONCE_BYTES = 64 * 1024
-
-# Peers of the load balancer's network come back; strangers come once.
-_PEERS_REMEMBERED = 4096
 
 _PATH_END = re.compile(rb"[?#]")
 
@@ -131,8 +126,7 @@ class Proxy:
             own_cookie=settings.consent.cookie,
             prefix=settings.prefix,
         )
-        networks = tuple(ipaddress.ip_network(network) for network in settings.listen.trusted_proxies)
-        self._is_trusted = lru_cache(_PEERS_REMEMBERED)(lambda address: _is_within(address, networks))
+        self._peers = Peers(settings.listen.trusted_proxies)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer *request*. Raises nothing but the cancellation that a client's leaving brings."""
@@ -161,12 +155,11 @@ class Proxy:
         decision = decide(read_signals(asked.headers, rulebook.policy, now=now), rulebook.policy, now=now)
         record.decision = decision
         version = variant(decision, rulebook.catalogue.version)
-        address = request.remote or ""
         upward = to_upstream(
             asked,
             decision,
             rulebook.catalogue.matcher,
-            peer=Peer(address=address, secure=request.secure, trusted=self._is_trusted(address)),
+            peer=self._peers.of(request),
             policy=self._head_policy,
             variant=version,
         )
@@ -458,13 +451,3 @@ class _Record:
 def _untransformable(response: ResponseHead) -> ResponseHead:
     """A head under which no page is rewritten: `no-transform` (RFC 9111 section 5.2.2.6) asks for the guard policy."""
     return replace(response, headers=(*response.headers, (b"Cache-Control", b"no-transform")))
-
-
-def _is_within(address: str, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
-    try:
-        # Without a zone: `fe80::1%eth0` is no address to `ipaddress` networks.
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False  # a Unix socket has none
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in network for network in networks)
