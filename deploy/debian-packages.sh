@@ -10,5 +10,6 @@ done
 as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo"
 $as_root apt-get update --quiet
-# shellcheck disable=SC2086 - package names, one word each
+# Package names, one word each.
+# shellcheck disable=SC2086
 DEBIAN_FRONTEND=noninteractive $as_root apt-get install --quiet --yes --no-install-recommends $missing

@@ -92,7 +92,8 @@ async def _play(log: Log, *, port: int, on_contact: Callable[[str], None] | None
         try:
             scene = await stack.enter_async_context(Scene(log, port=port, on_contact=on_contact))
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
+            # By its number: Python's own text goes on about sockets.
+            reason = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
             raise click.ClickException(f"cannot start at 127.0.0.1:{port}: {reason}") from error
         except StoreUnavailable as error:
             raise click.ClickException(f"cannot start, no room for the events: {error}") from error

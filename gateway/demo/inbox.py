@@ -4,6 +4,7 @@ POST /events   one event; a repeat of one that is here already is taken and not 
 GET  /events   what has come, the newest first: {"total": number, "events": [event, ...]}
 """
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ class Inbox:
     def __init__(self) -> None:
         self.total = 0
         self.events: dict[str, Mapping[str, Any]] = {}
+        self._came = asyncio.Condition()
         app = web.Application()
         app.router.add_post("/events", self._take)
         app.router.add_get("/events", self._show)
@@ -43,6 +45,11 @@ class Inbox:
         """Where events are sent, and looked at."""
         return f"http://127.0.0.1:{self._server.port}/events"
 
+    async def wait_for(self, total: int) -> None:
+        """Wait until that many events have come."""
+        async with self._came:
+            await self._came.wait_for(lambda: self.total >= total)
+
     async def _take(self, request: web.Request) -> web.Response:
         try:
             event = orjson.loads(await request.read())
@@ -54,6 +61,8 @@ class Inbox:
             self.events[event_id] = event
             if len(self.events) > SHOWN_LIMIT:
                 del self.events[next(iter(self.events))]
+            async with self._came:
+                self._came.notify_all()
         return web.Response(status=204)
 
     async def _show(self, request: web.Request) -> web.Response:

@@ -53,14 +53,14 @@ class Ticker(io.RawIOBase):
         event = str(line["event"])
         told = _TELL.get(event, _anything)(line)
         at = datetime.fromisoformat(line["timestamp"]) if "timestamp" in line else datetime.now().astimezone()
-        name = click.style(f"{event:<10}", fg=_COLOURS.get(event), bold=event in {"chosen", "contact"})
+        name = click.style(f"{event:<9}", fg=_COLOURS.get(event), bold=event in {"chosen", "contact"})
         with self._lock:
-            self._say(f"{at.astimezone():%H:%M:%S}  {name} {told}".rstrip())
+            self._say(f"{at.astimezone():%H:%M:%S} {name} {told}".rstrip())
 
 
 def _blocked(line: Mapping[str, Any]) -> str:
     needs = f"needs {', '.join(line['categories'])}"
-    return f"{line['vendor']:<20} {line['kind']:<12} {needs:<29} {line.get('host', '')}".rstrip()
+    return f"{line['vendor']:<18} {line['kind']:<11} {needs:<26} {line.get('host', '')}".rstrip()
 
 
 def _proxied(line: Mapping[str, Any]) -> str:
