@@ -1,9 +1,6 @@
 """`consent-gateway demo`: a made-up shop behind the gateway, to look at and to watch."""
 
-import asyncio
-import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -12,6 +9,7 @@ from typing import IO, TYPE_CHECKING, cast
 import click
 
 from gateway.cli.options import BAD_SETTINGS, print_json
+from gateway.cli.serving import reason_of, serve, stop_signal
 from gateway.demo.ticker import Ticker
 from gateway.errors import StartupFaults, StoreUnavailable
 from gateway.log import Log, open_log
@@ -66,16 +64,11 @@ def demo(*, port: int, as_json: bool) -> None:
     readable = sys.stdout.isatty() and not as_json
     ticker = Ticker(_say) if readable else None
     log = open_log(LogSettings(format="json"), cast("IO[bytes]", ticker) if ticker else sys.stdout)
-    libraries = log.library()
-    logging.getLogger().addHandler(libraries)
     try:
-        asyncio.run(_play(log, port=port, on_contact=ticker.contact if ticker else None, as_json=as_json))
+        serve(_play(log, port=port, on_contact=ticker.contact if ticker else None, as_json=as_json), log)
     except StartupFaults as faults:
         click.echo(str(faults), err=True)
         sys.exit(BAD_SETTINGS)
-    finally:
-        logging.getLogger().removeHandler(libraries)
-        log.close()
     if readable:
         click.echo("\nstopped")
 
@@ -84,24 +77,16 @@ async def _play(log: Log, *, port: int, on_contact: Callable[[str], None] | None
     # Here and not above: the other commands start no server, and aiohttp takes longer to import than they to answer.
     from gateway.demo.scene import Scene  # noqa: PLC0415
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, stop.set)
+    stop = stop_signal()
     async with AsyncExitStack() as stack:
         try:
             scene = await stack.enter_async_context(Scene(log, port=port, on_contact=on_contact))
         except OSError as error:
-            # By its number: Python's own text goes on about sockets.
-            reason = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
-            raise click.ClickException(f"cannot start at 127.0.0.1:{port}: {reason}") from error
+            raise click.ClickException(f"cannot start at 127.0.0.1:{port}: {reason_of(error)}") from error
         except StoreUnavailable as error:
             raise click.ClickException(f"cannot start, no room for the events: {error}") from error
         _introduce(scene, as_json=as_json)
-        await stop.wait()
-        # The second signal finds Python's own handlers again and ends the process.
-        for one in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(one)
+        await stop
 
 
 def _introduce(scene: "Scene", *, as_json: bool) -> None:

@@ -1,10 +1,5 @@
 """`consent-gateway run`: the gateway in front of a site, until it is told to stop."""
 
-import asyncio
-import logging
-import os
-import signal
-import socket
 import sys
 from contextlib import AsyncExitStack
 
@@ -12,6 +7,7 @@ import click
 
 from gateway import __version__, settings_file
 from gateway.cli.options import Given, settings_options
+from gateway.cli.serving import reason_of, serve, stop_signal
 from gateway.errors import StoreUnavailable
 from gateway.log import Log, open_log
 from gateway.vendors.catalogue import Catalogue
@@ -30,13 +26,7 @@ def run(*, listen: str | None, given: Given) -> None:
     """
     loaded, catalogue = given.load(listen=listen, needs_origin=True)
     log = open_log(loaded.settings.log, sys.stdout)
-    libraries = log.library()
-    logging.getLogger().addHandler(libraries)
-    try:
-        asyncio.run(_serve(loaded, catalogue, log))
-    finally:
-        logging.getLogger().removeHandler(libraries)
-        log.close()
+    serve(_serve(loaded, catalogue, log), log)
 
 
 async def _serve(loaded: settings_file.Loaded, catalogue: Catalogue, log: Log) -> None:
@@ -44,13 +34,12 @@ async def _serve(loaded: settings_file.Loaded, catalogue: Catalogue, log: Log) -
     from gateway.app import Gateway  # noqa: PLC0415
 
     settings = loaded.settings
-    stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    _settle_on_signals(stop)
+    stop = stop_signal()
     async with AsyncExitStack() as stack:
         try:
             gateway = await stack.enter_async_context(Gateway(settings, catalogue, secrets=loaded.secrets, log=log))
         except OSError as error:
-            raise click.ClickException(f"cannot start at {settings.listen.address}: {_reason(error)}") from error
+            raise click.ClickException(f"cannot start at {settings.listen.address}: {reason_of(error)}") from error
         except StoreUnavailable as error:
             raise click.ClickException(f"cannot start with the store {settings.collect.store}: {error}") from error
         log.started(
@@ -59,23 +48,3 @@ async def _serve(loaded: settings_file.Loaded, catalogue: Catalogue, log: Log) -
         click.echo(f"listening on http://{gateway.address} for {settings.origin.url}", err=True)
         reason = await stop
     log.stopped(reason=reason)
-
-
-def _settle_on_signals(stop: asyncio.Future[str]) -> None:
-    """Settle *stop* on the first signal; the second finds Python's own handlers again and ends the process."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-
-    def settle(name: str) -> None:
-        for one in signals:
-            loop.remove_signal_handler(one)
-        stop.set_result(name)
-
-    for one in signals:
-        loop.add_signal_handler(one, settle, one.name)
-
-
-def _reason(error: OSError) -> str:
-    """The system's own words: asyncio adds the address to them, in a form of its own."""
-    known = error.errno is not None and not isinstance(error, socket.gaierror)
-    return (os.strerror(error.errno or 0) if known else error.strerror or type(error).__name__).lower()
