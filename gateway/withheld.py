@@ -17,6 +17,7 @@ class Kind(StrEnum):
     IMAGE = "image"
     HINT = "hint"
     STYLESHEET = "stylesheet"
+    STYLE = "style"
     LINK = "link"
     OBJECT = "object"
     MEDIA = "media"
@@ -62,6 +63,9 @@ class Degraded(StrEnum):
     PARTIAL_PAGE = "partial-page"  # a 206 of a page, or no-transform: guard policy
     SNIFFED_TYPE = "sniffed-type"  # a body without a type, in which a browser may find a page: guard policy
     TAG_OVER_LIMIT = "tag-over-limit"  # a start tag longer than is buffered: the tag is dropped
+    NESTED_TOO_DEEP = (
+        "nested-too-deep"  # a document within documents, deeper than is looked into: it is deferred unread
+    )
     INLINE_OVER_LIMIT = "inline-over-limit"  # a script longer than is buffered, judged late: the script is cut off
     BROKEN_CODING = "broken-coding"  # the body's Content-Encoding broke half way: the response is aborted
     REWRITER_FAULT = "rewriter-fault"  # a fault of ours inside a page: the response is aborted

@@ -86,6 +86,15 @@ UNTOUCHED = [
     b"<link rel=canonical href=https://tracker.example/>",
     b"<img alt=x><iframe></iframe><script></script><link rel=preload>",
     b"\xff\xfe\0 \x80 caf\xe9 <p title=\xe9>",
+    b"<div style='background: url(/a.png); content: \"https://tracker.example/\"' onclick='go(1)' data-on=x>",
+    b"<style>a { b: url(//cdn.example/a.png) } /* url(//tracker.example/) */ c { content: 'url(//tracker.example/)' }</style>",
+    b"<a ping=/count href=//tracker.example/ onclick=\"track('https //tracker.example')\">",
+    b"<td background=/a.png><body onload=start()>",
+    b"<iframe srcdoc='<p>tracker.example &lt;a href=//tracker.example/>'></iframe>",
+    b"<iframe src='data:text/html,<p>//tracker.example/'></iframe><iframe src='javascript:void(0)'></iframe>",
+    b'<img data-src=/late.png><script type=importmap>{"imports": {"a": "/a.js"}}</script>',
+    b"<div data-src=//tracker.example/late>",
+    b"<svg><style>a { fill: url(#b) }</style></svg>",
 ]
 
 
@@ -246,6 +255,33 @@ def test_a_long_script_is_held_back_no_further_than_the_limit() -> None:
         assert fed - out <= LIMITS.inline_bytes + 110
 
 
+def test_a_document_within_documents_is_read_down_to_a_depth_and_refused_below_it() -> None:
+    """Each level can hide the next; the way out is named."""
+    page = b"<img src=//tracker.example/p.gif>"
+    for depth in range(1, 7):
+        page = b"<iframe srcdoc='" + page.replace(b"&", b"&amp;").replace(b"'", b"&#39;") + b"'></iframe>"
+        out, withheld, degraded = rewrite([page], limits=PageLimits(tag_bytes=100_000, inline_bytes=2000))
+        assert b" srcdoc=" in out
+        if depth <= 4:
+            assert [(thing.kind, thing.host) for thing in withheld] == [(Kind.PIXEL, "tracker.example")]
+            assert degraded == []
+        else:
+            assert [thing.rule for thing in withheld] == [Degraded.NESTED_TOO_DEEP]
+            assert degraded == [Degraded.NESTED_TOO_DEEP]
+
+
+@pytest.mark.parametrize("length", [1999, 2000, 2001, 9000])
+def test_a_style_sheet_beyond_the_limit_is_judged_all_the_same(length: int) -> None:
+    """The import of a vendor may stand behind a megabyte of rules."""
+    rule = b"a{b:url(//tracker.example/i.png)}"
+    filler = (b"c{d:e}" * (length // 6))[: length - len(rule)]
+    page = b"<style>" + filler + rule + b"</style>"
+    for chunks in ([page], [page[i : i + 7] for i in range(0, len(page), 7)]):
+        out, withheld, _ = rewrite(chunks)
+        assert out == page.replace(b"//tracker.example/i.png", b"about:invalid")
+        assert [(thing.kind, thing.action) for thing in withheld] == [(Kind.STYLE, Action.REMOVED)]
+
+
 def test_a_tag_that_a_noscript_cuts_off_is_gone() -> None:
     """Without scripting the tag goes on behind the noscript's end, where nobody looked at it."""
     page = b"<noscript><img src='//tracker.example/</noscript>'><p>"
@@ -298,6 +334,8 @@ def test_an_encoding_that_hides_tags_is_refused_at_once(label: str) -> None:
                 b"<img src=//tracker.example/ onload=stats(statsQueue)>",
                 b"<noscript>", b"</noscript>", b"<template>", b"</template>", b"<svg>", b"</svg>", b"</script>",
                 b"<form action=//stats.example/lead>", b"<input type=hidden name=visitor value=7>", b"</form>",
+                b"<style>a{b:url(//tracker.example/)}", b"</style>", b"<p style='b:url(//stats.example/)' onclick=x>",
+                b"<iframe srcdoc='&lt;img src=//tracker.example/>'>", b"</iframe>",
                 b"<div class=_form_1>", b"<script src=/embed.php?id=1></script>", b"<!--", b"-->", b"'", b'"', b"<", b">",
             ]
         ),

@@ -11,6 +11,12 @@
 | object, embed                | data, src                   | object                                                  |
 | image, use, feImage in svg   | href, xlink:href            | image                                                   |
 | meta http-equiv=refresh      | content                     | refresh                                                 |
+| style; any element           | text; style                 | style                                                   |
+| a, area                      | ping                        | ping                                                    |
+| any element                  | on…                         | handler                                                 |
+| body, table, td ...          | background                  | image                                                   |
+
+`data-src` and its like, which scripts that load late turn into requests, count for scripts, frames and pictures.
 
 Source: HTML Standard, 4.2.4 (link types), 4.2.5.3 (pragma directives), 4.8.4 (srcset), 4.12.1 (script).
 """
@@ -69,7 +75,13 @@ _KINDS: dict[bytes, Kind] = {
 # What else of a withheld element must not act while it is inert.
 _RENAMED_TOO: dict[bytes, tuple[bytes, ...]] = {b"script": (b"type",), b"iframe": (b"srcdoc",)}
 
-WANTED = frozenset(_KINDS) | {b"img", b"link", b"base", b"form", b"noscript", b"template"}
+# Where scripts that load late keep the address until the element comes into view: the site's own code, or a plug-in's, makes a
+# request of it.
+_LATE = (b"data-src", b"data-lazy-src", b"data-rocket-src", b"data-litespeed-src", b"data-original")
+_LATE_SETS = (b"data-srcset", b"data-lazy-srcset", b"data-rocket-srcset")
+_LOADED_LATE = frozenset({b"script", b"iframe", b"img", b"source", b"video", b"embed"})
+
+WANTED = frozenset(_KINDS) | {b"img", b"link", b"base", b"form", b"noscript", b"template", b"style"}
 
 _HINT_RELS = frozenset(
     {"preload", "modulepreload", "prefetch", "prerender", "preconnect", "dns-prefetch", "subresource"}
@@ -130,12 +142,15 @@ def loads(name: bytes, values: Values, *, foreign: bool) -> Loads | None:
     if kind is Kind.REFRESH:
         return Loads(kind, (_refresh_url(values.get(b"content", "")),), frozenset({b"content"}))
     holders = _URL_ATTRIBUTES.get(name, ()) + (_FOREIGN_URL_ATTRIBUTES.get(name, ()) if foreign else ())
+    sets = _SRCSET_ATTRIBUTES.get(name, ())
+    if name in _LOADED_LATE:
+        holders, sets = holders + _LATE, sets + _LATE_SETS
     urls = [values[holder] for holder in holders if holder in values]
-    for holder in _SRCSET_ATTRIBUTES.get(name, ()):
+    for holder in sets:
         urls.extend(srcset_urls(values.get(holder, "")))
     if not urls:
         return None
-    every = frozenset(holders + _SRCSET_ATTRIBUTES.get(name, ()) + _RENAMED_TOO.get(name, ()))
+    every = frozenset(holders + sets + _RENAMED_TOO.get(name, ()))
     return Loads(kind, tuple(urls), every)
 
 
@@ -147,6 +162,11 @@ def is_code(values: Values, *, foreign: bool) -> bool:
         return foreign or not language or f"text/{language.strip(_SPACE).lower()}" in _JAVASCRIPT
     kind = kind.strip(_SPACE).lower()
     return kind in ("", "module") or kind in _JAVASCRIPT or _POSTPONED.fullmatch(kind) is not None
+
+
+def is_loading_data(values: Values) -> bool:
+    """A script element whose content is no code but makes the browser load what it names."""
+    return values.get(b"type", "").strip(_SPACE).lower() in ("importmap", "speculationrules")
 
 
 def srcset_urls(text: str) -> list[str]:

@@ -9,9 +9,11 @@ Release takes the marks away and the prefix off; nothing else was touched.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from gateway.consent.model import Category
 from gateway.page.attributes import Attribute
+from gateway.vendors.match import FormVerdict, Verdict
 
 PREFIX = b"data-consent-"
 
@@ -26,6 +28,12 @@ def marks(vendors: Iterable[str], needs: Iterable[Category]) -> bytes:
         " ".join(sorted(set(vendors))).encode(),
         " ".join(sorted(set(needs))).encode(),
     )
+
+
+def marks_of(verdicts: Iterable[Verdict | FormVerdict]) -> bytes:
+    """The attributes of an element that waits for everybody in *verdicts*."""
+    found = tuple(verdicts)
+    return marks((v.vendor for v in found), chain.from_iterable(v.needs for v in found))
 
 
 def deferred(

@@ -17,15 +17,19 @@ Source: HTML Standard, 13.2.5 (tokenization), 13.2.6.5 (foreign content).
 
 import re
 from collections.abc import Iterable, Iterator
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from functools import cache
 from typing import NamedTuple
 
-from gateway.page.attributes import TAG_REST, attributes
+from gateway.page.attributes import ATTRIBUTE, TAG_REST, attributes
 
 # Elements whose content is not markup (13.2.6.4.4 to 13.2.6.4.8). noscript: see above.
 RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript", b"textarea", b"title"})
 _CONTENT_IS_TEXT = RAW_TEXT | {b"script", b"plaintext"}
+
+# Attributes that can make any element contact a host or run code: a tag with one of them, or with one whose name begins like
+# them, is told whatever its element.
+ACTING = (b"on", b"style", b"ping", b"background", b"data-consent")
 
 # Start tags that end foreign content (13.2.6.5); font does with one of three attributes.
 _BREAKOUT = frozenset(
@@ -39,8 +43,8 @@ _SVG_INTEGRATION = frozenset({b"foreignobject", b"desc", b"title"})
 _MATH_INTEGRATION = frozenset({b"mi", b"mo", b"mn", b"ms", b"mtext", b"annotation-xml"})
 
 
-class Token(Enum):
-    """What a piece of the page is."""
+class Token(IntEnum):
+    """What a piece of the page is. Up to OPAQUE it is nothing that anybody asked for."""
 
     RUN = auto()  # text, comments, and whole tags of elements nobody asked for
     OPAQUE = auto()  # declarations, CDATA sections, comments and tags nobody asked for that come in pieces
@@ -85,6 +89,7 @@ class _Script(Enum):
 _SCRIPT_EVENT = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
 _SCRIPT_TAIL_BYTES = len(b"</script")
 
+_MAY_ACT = re.compile(rb"[\t\n\f\r /\"'](?:" + b"|".join(ACTING) + rb")", re.IGNORECASE)
 _COMMENT_END = re.compile(rb"--!?>")
 _NAME = re.compile(rb"</?([A-Za-z][^\t\n\f\r />]*+)")
 _TAG = re.compile(rb"</?[A-Za-z][^\t\n\f\r />]*+" + TAG_REST)
@@ -409,11 +414,11 @@ class Scanner:
             self._enter(is_closed=False)
 
     def _tag_token(self, raw: bytes) -> Iterator[Piece]:
-        told = self._tag_name in self._told
         if self._tag_closes:
             self._leave_foreign()
-            yield Piece(Token.END if told else Token.RUN, raw, self._tag_name)
+            yield Piece(Token.END if self._tag_name in self._told else Token.RUN, raw, self._tag_name)
             return
+        told = self._tag_name in self._told or _MAY_ACT.search(raw) is not None
         if self._in_foreign_content() and self._breaks_out(raw):
             self._foreign.clear()
         foreign = self._is_foreign()
@@ -524,28 +529,30 @@ _COMMON = (
     b"a b br center dd div dl dt em font h1 h2 h3 h4 h5 h6 hr i label li ol option p small span strong table tbody td th tr u ul"
 ).split()
 
-# The usual spelling of attributes, tried before the whole grammar: ` name="value"`, any number of times.
-_USUAL = rb"(?: [\w:-]++=\"[^\"]*+\")*+"
-_REST = _USUAL + rb"(?:>|" + TAG_REST + rb")"
-
 # A comment of more than its dashes, whole.
 COMMENT = rb"<!--(?!-?>)[^-]*+(?:-(?!-!?>)[^-]*+)*+--!?>"
+
+_AFTER_NAME = rb"(?=[\t\n\f\r />])"
 
 
 @cache
 def _run_pattern(told: frozenset[bytes]) -> re.Pattern[bytes]:
-    """A run (text, comments, whole tags of elements nobody asked for), then the whole start tag told behind it (1), its name (2).
+    """A run (text, comments, whole tags that nobody asked for), then the whole start tag behind it (1), its name (2).
 
     Either may be empty. A "<" at the very end waits for its next byte. Letters are spelt in both cases: the engine is faster
     so than with a flag.
     """
-    after = rb"(?=[\t\n\f\r />])"
-    common = rb"(?:" + _either(name for name in _COMMON if name not in told) + rb")" + after
-    other = rb"(?!(?:" + _either(told | {b"svg", b"math"}) + rb")" + after + rb")[A-Za-z][^\t\n\f\r />]*+"
-    boring = rb"/?(?:" + common + rb"|" + other + rb")" + _REST
-    run = rb"[^<]*+(?:(?:<(?:" + boring + rb"|(?=[^A-Za-z/!?]))|" + COMMENT + rb")[^<]*+)*+"
-    start = rb"(<(" + _either(told) + rb")" + after + _REST + rb")?+"
-    return re.compile(run + start)
+    acting = rb"(?!" + b"|".join(map(_any_case, ACTING)) + rb")"
+    # The usual spelling of attributes, tried before the whole grammar: ` name="value"`, any number of times.
+    usual = rb"(?: " + acting + rb"[\w:-]++=\"[^\"]*+\")*+"
+    rest = usual + rb"(?:>|(?:[\t\n\f\r /]*+" + acting + ATTRIBUTE + rb")*+[\t\n\f\r /]*+>)"
+    common = rb"(?:" + _either(name for name in _COMMON if name not in told) + rb")" + _AFTER_NAME
+    other = rb"(?!(?:" + _either(told | {b"svg", b"math"}) + rb")" + _AFTER_NAME + rb")[A-Za-z][^\t\n\f\r />]*+"
+    boring = rb"(?:" + common + rb"|" + other + rb")" + rest
+    boring_end = rb"/(?:" + common + rb"|" + other + rb")(?:>|" + TAG_REST + rb")"
+    run = rb"[^<]*+(?:(?:<(?:" + boring + rb"|" + boring_end + rb"|(?=[^A-Za-z/!?]))|" + COMMENT + rb")[^<]*+)*+"
+    name = rb"(?!(?:" + _either({b"svg", b"math"}) + rb")" + _AFTER_NAME + rb")([A-Za-z][^\t\n\f\r />]*+)"
+    return re.compile(run + rb"(<" + name + TAG_REST + rb")?+")
 
 
 def _either(names: Iterable[bytes]) -> bytes:

@@ -1,0 +1,138 @@
+"""What all parts of one page share: the decision, the base of its URLs, its encoding, and the report."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
+
+from gateway.consent.model import Decision
+from gateway.page.attributes import TAG_REST, Attribute, attributes, decode_references
+from gateway.page.elements import Values
+from gateway.page.scanner import COMMENT
+from gateway.vendors.match import FormVerdict, Matcher, Verdict
+from gateway.vendors.patterns import plain_texts
+from gateway.vendors.url import Url, parse
+from gateway.withheld import Action, Degraded, Kind, Withheld
+
+# Whole tags inside a run of tags nobody asked for: where `near` patterns are looked for.
+_TAG = re.compile(rb"<[A-Za-z][^\t\n\f\r />]*+" + TAG_REST)
+_COMMENT = re.compile(COMMENT)
+
+# Start tags are repeated within a page and across pages; longer ones are not worth keeping.
+_TAGS_REMEMBERED = 4096
+_TAG_REMEMBERED_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """Bounds of what is buffered of one page, in bytes."""
+
+    tag_bytes: int
+    inline_bytes: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What was withheld, and which degraded paths were taken."""
+
+    withheld: list[Withheld] = field(default_factory=list)
+    degraded: list[Degraded] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Page:
+    """What all parts of one page share."""
+
+    matcher: Matcher
+    decision: Decision
+    site: str
+    limits: PageLimits
+    xml: bool
+    base: str = ""
+    site_host: str = ""
+    codec: str = "cp1252"
+    codec_is_settled: bool = False
+    base_is_settled: bool = False
+    # Texts of which one stands in every match of a `near` pattern; none once all patterns were seen.
+    near: tuple[bytes, ...] = ()
+    marks: frozenset[str] = frozenset()
+    skims: bool = False
+    report: Report = field(default_factory=Report)
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        url = parse(self.site)
+        self.base = url.href if url else self.site
+        self.site_host = url.host if url else ""
+        self.near = tuple(text.encode() for pattern in self.matcher.near for text in plain_texts(pattern))
+        self.settle_skimming()
+
+    def settle_skimming(self) -> None:
+        """Whether a first look at a tag can tell, under the base that URLs have now."""
+        url = parse(self.base)
+        self.skims = url is not None and self.matcher.skim.suits(url.host, url.path, site_host=self.site_host)
+
+    def refused(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+        """Those of *verdicts* that this visitor did not agree to."""
+        return tuple(v for v in verdicts if not self.decision.allows(v.needs, vendor=v.vendor))
+
+    def url(self, text: str) -> Url | None:
+        """A URL of the page, resolved."""
+        return parse(text, self.base)
+
+    def refused_url(self, text: str) -> tuple[tuple[Verdict, ...], str]:
+        """What is refused of one URL as it stands in the page, and its host."""
+        url = parse(text, self.base)
+        if url is None:
+            return (), ""
+        return self.refused(self.matcher.url(url, site_host=self.site_host, marks=self.marks)), url.host
+
+    def refused_code(self, code: bytes, where: Literal["script", "handler"]) -> tuple[Verdict, ...]:
+        """What is refused of one piece of code."""
+        return self.refused(self.matcher.inline(code, where=where, site_host=self.site_host)) if code.strip() else ()
+
+    def withhold(
+        self, kind: Kind, verdicts: Iterable[Verdict | FormVerdict], action: Action, *, host: str = "", at: int
+    ) -> None:
+        """One fact for each vendor that a thing was withheld from."""
+        self.report.withheld.extend(
+            Withheld(kind=kind, vendor=v.vendor, rule=v.rule, needs=v.needs, action=action, host=host, offset=at)
+            for v in verdicts
+        )
+
+    def inner(self) -> "Page":
+        """The context of a document inside this one, whose text is in hand: the same base, in UTF-8, with a report of its own."""
+        return replace(self, codec="utf-8", codec_is_settled=True, xml=False, report=Report(), depth=self.depth + 1)
+
+    def look_for_marks(self, raw: bytes) -> None:
+        """Remember which `near` patterns stand in a tag of *raw*: of text and comments they say nothing."""
+        lower = raw.lower()
+        for text in self.near:
+            if text in lower:
+                break
+        else:
+            return
+        for tag in _TAG.finditer(_COMMENT.sub(b"", raw)):
+            # A tag beyond the limit is not looked at here either: whether it came whole is up to the network.
+            if len(tag[0]) <= self.limits.tag_bytes:
+                self.marks |= self.matcher.marks_in(tag[0])
+        if self.marks.issuperset(self.matcher.near):
+            self.near = ()
+
+    def read(self, raw: bytes) -> tuple[tuple[Attribute, ...], Values]:
+        """The attributes of a start tag, and their values as a browser has them."""
+        return (_read_cached if len(raw) <= _TAG_REMEMBERED_BYTES else _read)(raw, self.codec)
+
+
+def _read(raw: bytes, codec: str) -> tuple[tuple[Attribute, ...], Values]:
+    found = tuple(attributes(raw))
+    values: dict[bytes, str] = {}
+    for attribute in found:
+        if attribute.name not in values:
+            values[attribute.name] = decode_references(attribute.value.decode(codec, "replace"))
+    return found, MappingProxyType(values)
+
+
+_read_cached = lru_cache(_TAGS_REMEMBERED)(_read)
