@@ -31,9 +31,12 @@ _PATH_SAFE = "/?#[]@!$&'()*+,;=:%~-._"
 _ORDER = (Category.FUNCTIONAL, Category.ANALYTICS, Category.MARKETING)
 
 _MEANING = {
-    Category.FUNCTIONAL: ("Functional", "Comforts beyond what you asked for: chat, videos, maps, remembered settings."),
+    Category.FUNCTIONAL: ("Functional", "Comforts beyond what you asked for: chat, maps, remembered settings."),
     Category.ANALYTICS: ("Analytics", "Measuring how the site is used, to improve it."),
-    Category.MARKETING: ("Marketing", "Following what you do, to show, measure and send you advertising."),
+    Category.MARKETING: (
+        "Marketing",
+        "Following what you do, to show, measure and send you advertising; also films and posts embedded from companies that do.",
+    ),
 }
 
 
