@@ -30,6 +30,9 @@ _TOKEN = re.compile(
 _BARE_URL = re.compile(
     rb"[ \t\r\n\f]*+((?:[^\"'() \t\r\n\f\\]|\\(?:[0-9a-fA-F]{1,6}[ \t\r\n\f]?|[^\n\r\f]))*+)[ \t\r\n\f]*+(?:\)|\Z)"
 )
+_QUOTE = re.compile(rb"[ \t\r\n\f]*+[\"']")
+# 4.3.14: a url that is none is passed over as a whole.
+_BAD_URL = re.compile(rb"(?:[^)\\]|\\.?)*+\)?", re.DOTALL)
 _TAKES_STRINGS = frozenset({b"url", b"src", b"image-set", b"-webkit-image-set"})
 
 # A quick no: none of these, in any case and not hidden in an escape.
@@ -61,11 +64,14 @@ def fetches(css: bytes) -> list[Fetch]:
             is_import = False
         elif group == 3:
             name = _decoded(token[3]).lower()
-            bare = _BARE_URL.match(css, at) if name == b"url" else None
-            if bare is not None:
-                found.append(Fetch(_decoded(bare[1]), bare.start(1), bare.end(1)))
+            if name == b"url" and _QUOTE.match(css, at) is None:
+                bare = _BARE_URL.match(css, at)
+                if bare is not None:
+                    found.append(Fetch(_decoded(bare[1]), bare.start(1), bare.end(1)))
                 is_import = False
-                at = bare.end()
+                end = bare or _BAD_URL.match(css, at)
+                assert end is not None  # the second may be empty
+                at = end.end()
             else:
                 functions.append(name in _TAKES_STRINGS)
         elif group == 4:

@@ -201,7 +201,7 @@ def _kind(name: bytes, values: Values, *, foreign: bool) -> Kind | None:
         case b"script":
             return Kind.SCRIPT if is_code(values, foreign=foreign) else None
         case b"img":
-            return Kind.IMAGE if _is_seen(values) else Kind.PIXEL
+            return Kind.PIXEL if seen_size(values) is None else Kind.IMAGE
         case b"input":
             return Kind.IMAGE if values.get(b"type", "").lower() == "image" else None
         case b"link":
@@ -223,9 +223,12 @@ def _link_kind(values: Values) -> Kind | None:
     return Kind.LINK if rels & _LOADING_RELS else None
 
 
-def _is_seen(values: Values) -> bool:
-    sides = [_DIMENSION.match(values.get(side, "")) for side in (b"width", b"height")]
-    return all(side is not None and int(side[1]) > _PIXEL_SIDE for side in sides)
+def seen_size(values: Values) -> tuple[int, int] | None:
+    """Width and height of a picture that says that it is there to be seen, in CSS pixels."""
+    width, height = (_DIMENSION.match(values.get(side, "")) for side in (b"width", b"height"))
+    if width is None or height is None or min(int(width[1]), int(height[1])) <= _PIXEL_SIDE:
+        return None
+    return int(width[1]), int(height[1])
 
 
 def _refresh_url(content: str) -> str:

@@ -19,7 +19,7 @@ from gateway.consent.model import OPTIONAL
 from gateway.page import css, inert
 from gateway.page.attributes import Attribute
 from gateway.page.context import Page
-from gateway.page.elements import WANTED, Loads, Values, is_code, is_loading_data, loads
+from gateway.page.elements import WANTED, Loads, Values, is_code, is_loading_data, loads, seen_size
 from gateway.page.encoding import codec_of
 from gateway.page.scanner import Piece, Scanner, Token
 from gateway.page.texts import HeldText, Script, StyleSheet
@@ -45,8 +45,8 @@ _REMOVED_KINDS = frozenset({Kind.HINT, Kind.REFRESH})
 # Their end tag and content stay behind: the element has to.
 _KEPT = frozenset({b"script", b"iframe", b"object", b"video", b"audio"})
 
-# A picture that keeps its place: transparent, as large as its width and height say.
-_TRANSPARENT = b' src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="'
+# A picture that keeps the place of another: transparent, and of its shape, which style sheets may go by.
+_TRANSPARENT = b" src=\"data:image/svg+xml,%%3Csvg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d'/%%3E\""
 
 # Documents within documents: each level at least doubles the length of its quotes, so honest pages have one or two.
 _DEPTH_LIMIT = 4
@@ -153,7 +153,7 @@ class Markup:
         what = loads(piece.name, values, foreign=piece.foreign)
         refused, host = self._refused(what)
         if what is not None and refused:
-            yield self._withheld(piece, found, what, refused, host)
+            yield self._withheld(piece, found, values, what, refused, host)
         elif self._holds_code(piece, values, what):
             self._hold(Script(self._page, piece.raw, found, values, at=self._at))
         else:
@@ -210,7 +210,13 @@ class Markup:
         return inner, markup.feed(body) + markup.close()
 
     def _withheld(
-        self, piece: Piece, found: tuple[Attribute, ...], what: Loads, refused: tuple[Verdict, ...], host: str
+        self,
+        piece: Piece,
+        found: tuple[Attribute, ...],
+        values: Values,
+        what: Loads,
+        refused: tuple[Verdict, ...],
+        host: str,
     ) -> bytes:
         removed = what.kind in _REMOVED_KINDS or (self._in_noscript and piece.name in (b"img", b"input"))
         removed = (removed or any(v.action == "remove" for v in refused)) and piece.name not in _KEPT
@@ -221,8 +227,8 @@ class Markup:
         added = inert.marks_of(refused)
         if piece.name == b"script":
             added = b' type="text/plain"' + added
-        elif piece.name == b"img" and what.kind is Kind.IMAGE:
-            added += _TRANSPARENT
+        elif piece.name == b"img" and (size := seen_size(values)) is not None:
+            added += _TRANSPARENT % size
         return inert.deferred(
             piece.raw,
             found,
