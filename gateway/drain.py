@@ -28,3 +28,6 @@ async def drained(
         if not waiting.done():
             waiting.cancel()
             await asyncio.wait((waiting,))
+        if not waiting.cancelled():
+            # Where this wait was cut short as the connection broke, nobody else looks, and asyncio reports a lost exception.
+            waiting.exception()

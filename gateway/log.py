@@ -381,10 +381,18 @@ class _Library(logging.Handler):
             "error" if record.levelno >= logging.ERROR else "warning",
             "noted",
             source=record.name,
-            message=str(record.msg),
+            message=_template(record),
             error=_name(error) if error else None,
             where=_places(error) if error else None,
         )
+
+
+def _template(record: logging.LogRecord) -> str:
+    """The message without values. asyncio puts its own in before it logs: the representations of a task and its exception,
+    of a callback and what it was called with, of a transport and its peer's address. Before them stands what happened.
+    """
+    message = str(record.msg)
+    return message if record.args else message.partition("\n")[0].partition("(")[0].rstrip()
 
 
 class _Writer:

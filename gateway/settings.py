@@ -192,7 +192,9 @@ class LogSettings(_Table):
 class PageSettings(_Table):
     """`[page]`: bounds of the rewriter."""
 
-    tag_limit_bytes: Bytes = Field(262_144, description="one start tag; a longer one is dropped")
+    tag_limit_bytes: Bytes = Field(
+        262_144, description="one start tag; a longer one that could load something loses its attributes"
+    )
     inline_limit_bytes: Bytes = Field(262_144, description="one script's text; a longer one is judged as it passes")
 
 

@@ -1,6 +1,7 @@
 """Waiting for a peer to take what was written: the limit is on silence."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -70,3 +71,25 @@ async def test_nothing_is_left_running(timeout_s: float) -> None:
     (result,) = await asyncio.gather(waiting, return_exceptions=True)
     assert isinstance(result, (TimeoutError, asyncio.CancelledError))
     assert asyncio.all_tasks() == before
+
+
+async def test_a_connection_that_breaks_while_the_wait_is_cut_short_is_reported_by_nobody() -> None:
+    """A client that leaves brings both at once, and is no fault that an operator should read of."""
+    reported: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: reported.append(context))
+    gone = loop.create_future()
+
+    async def broken() -> None:
+        await gone
+
+    waiting = asyncio.create_task(drained(Buffer(9), broken, timeout_s=60))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gone.set_exception(ConnectionResetError())
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    assert waiting.cancelled()
+    del waiting
+    gc.collect()
+    assert reported == []

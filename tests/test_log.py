@@ -269,6 +269,31 @@ def test_what_libraries_warn_of_is_told_without_its_values() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "Task exception was never retrieved\nfuture: <Task exception=ValueError('s3cr3t')>",
+            "Task exception was never retrieved",
+        ),
+        ("Exception in callback _Transport._read_ready(b's3cr3t')", "Exception in callback _Transport._read_ready"),
+        (
+            "Fatal read error on socket transport\ntransport: <_Transport raddr=('192.0.2.7', 50000)>",
+            "Fatal read error on socket transport",
+        ),
+    ],
+)
+def test_what_asyncio_reports_is_told_without_its_values(message: str, told: str) -> None:
+    """It fills in the values itself, and among them are what a task was given and the address of a client."""
+    record = logging.LogRecord("asyncio", logging.ERROR, "base_events.py", 1, message, (), None)
+
+    def cause(log: Log) -> None:
+        log.library().handle(record)
+
+    (line,) = written(cause)
+    assert line["message"] == told
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("/caf\u00e9/\u65e5\u672c", "/caf\u00e9/\u65e5\u672c"),

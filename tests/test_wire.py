@@ -33,7 +33,7 @@ OTHER = (b"X", b"1")
         (204, (1, 1), False, True, (OTHER,), 0, True),
     ],
 )
-def test_a_response_ends_in_one_way(  # noqa: PLR0917 - a table's columns
+def test_a_response_ends_in_one_way(
     status: int,
     version: tuple[int, int],
     has_body: bool,
