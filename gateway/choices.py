@@ -5,8 +5,8 @@
     POST  the page's form: 303 back to where the visitor came from, with the cookie that says what was chosen
 
 The cookie is the only record for now. It is set here, by a response, because browsers cut the life of cookies that scripts
-write to seven days. It is not HttpOnly: the site's own scripts and the gateway's runtime may read what the visitor chose, it
-names nobody, and whoever could steal it learns three words.
+write to seven days. It is not HttpOnly: the site's own scripts may read what the visitor chose, it names nobody, and
+whoever could steal it learns three words.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +23,9 @@ from gateway.consent.decide import decide
 from gateway.consent.model import Category, Decision
 from gateway.consent.policy import Policy
 from gateway.consent.read import read_signals
+from gateway.head import RawHeaders
 from gateway.same_origin import comes_from_site
 from gateway.wire import Answer, RawResponse
-
-RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 _UNREAD_STATUS = {Unread.TOO_LARGE: 413, Unread.TOO_SLOW: 408, Unread.BROKEN: 400}
 

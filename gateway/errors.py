@@ -2,7 +2,7 @@
 
     GatewayError
     ├── StartupFaults      the operator's: settings or rule files, all faults at once
-    ├── ClientFault        the client's: an answer of 4xx (or 501) is owed
+    ├── ClientFault        the client's: an answer of 4xx, 501 or 505 is owed
     ├── OriginFault        the origin's: an answer of 502, 503 or 504 is owed
     └── StoreUnavailable   ours: nothing was stored, nothing may be acknowledged
 

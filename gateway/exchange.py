@@ -1,4 +1,4 @@
-"""One request and its response as a fact: what the log, the metrics and the dashboard are told."""
+"""One request and its response as a fact: what the log is told."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -40,7 +40,7 @@ LINGER_S = 2.0
 # Buffered of one request body: twice this before the client is paused.
 READ_BUFFER_BYTES = 64 * 1024
 
-# Each client may need a connection to the origin, and the store, the log and the dashboard need a few.
+# Each client may need a connection to the origin, and the store and the log need a few.
 SHARE_OF_FILES = 0.45
 
 BACKLOG = 1024

@@ -2,7 +2,7 @@
 
 One canonical line for one finished thing: `proxied` a request, `blocked` a thing withheld, `degraded` a narrower way that had
 to be taken, `failed` a request that went wrong; `collected`, `dropped`, `delivered`, `retried`, `buried` an event's life;
-`chosen` a visitor's choice; `started`, `stopped`, `reloaded` the gateway's own.
+`chosen` a visitor's choice; `started`, `stopped` the gateway's own.
 
 What never stands in it, whoever asks: a cookie's value, a body, a query string, a client's address. Of exceptions only the
 class and the place are told, because their texts repeat what was sent. Everything that others can write (a path, a host) is
@@ -84,7 +84,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "plan": "what was done with the body: pass, rewrite or guard",
         "reason": "why: one word of a closed list",
         "request_id": "names one request in all its lines",
-        "rule": "the rule that matched, as the vendor's file names it: hosts.NAME, scripts.ID, cookies.NAME",
+        "rule": "the rule that matched, as the vendor's file names it: hosts.NAME, scripts.ID, inline.ID, cookies.NAME",
         "source": "library that wrote a message",
         "status": "status of the response that the client got; 0 for none",
         "trouble": "what happened to the store: unavailable, recovered, quarantined",
@@ -144,9 +144,15 @@ class Log:
         self._tell("warning", "degraded", reason=path, **_request(exchange))
 
     def failed(self, exchange: Exchange, error: BaseException) -> None:
-        """A request went wrong on our side or the origin's."""
+        """A request went wrong: on our side an error with its places in the code, on the origin's a warning."""
+        ours = not isinstance(error, OriginFault)
         self._tell(
-            "error", "failed", **_request(exchange), **_ending(exchange), error=_name(error), where=_places(error)
+            "error" if ours else "warning",
+            "failed",
+            **_request(exchange),
+            **_ending(exchange),
+            error=_name(error),
+            where=_places(error) if ours else None,
         )
 
     def collected(self, beacon: events.Collected) -> None:
@@ -246,10 +252,6 @@ class Log:
     def stopped(self, *, reason: str) -> None:
         """The gateway answers no more. *reason*: the signal, or `fault`."""
         self._tell("info", "stopped", reason=reason)
-
-    def reloaded(self, *, vendors: int) -> None:
-        """New rules count from the next request on."""
-        self._tell("info", "reloaded", vendors=vendors)
 
     def library(self) -> logging.Handler:
         """A handler for the standard library's logging that tells what libraries warn of, without the values in it."""

@@ -59,6 +59,9 @@ GZIP_LEVEL = 1
 # Gathered of a page before it is sent, where more is at hand.
 _SENT_AT_ONCE_BYTES = 64 * 1024
 
+# Refusals after which a connection is not to be trusted.
+_DOUBTFUL = frozenset({400, 408, 501, 505})
+
 _PATH_END = re.compile(rb"[?#]")
 
 _SENTENCES = {
@@ -124,7 +127,6 @@ class Proxy:
             origin_host=URL(settings.origin.url).host_port_subcomponent or "",
             preserve_host=settings.origin.preserve_host,
             own_cookie=settings.consent.cookie,
-            prefix=settings.prefix,
         )
         self._peers = Peers(settings.listen.trusted_proxies)
 
@@ -253,8 +255,9 @@ class Proxy:
             status=status,
             text=f"{status} {phrase}\n\n{_SENTENCES.get(status, '')}\nRequest {record.id}\n",
             headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),) if status in {502, 503, 504} else (),
-            # What is left of the request's body would be read as the next request.
-            keep_alive=request.content.is_eof(),
+            # What is left of the request's body would be read as the next request; and where the framing is in doubt, so is
+            # where the next one begins.
+            keep_alive=request.content.is_eof() and status not in _DOUBTFUL,
             write_timeout_s=self._listen.write_timeout_s,
         )
         try:

@@ -193,7 +193,7 @@ class PageSettings(_Table):
     """`[page]`: bounds of the rewriter."""
 
     tag_limit_bytes: Bytes = Field(
-        262_144, description="one start tag; a longer one that could load something loses its attributes"
+        1_048_576, description="one start tag; a longer one that could load something loses its attributes"
     )
     inline_limit_bytes: Bytes = Field(262_144, description="one script's text; a longer one is judged as it passes")
 

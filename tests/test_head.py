@@ -100,7 +100,6 @@ def up(text: str, decision: Decision = NOTHING, *, peer: Peer | None = None, **p
             origin_host=str(policy.get("origin_host", "origin.internal:8000")),
             preserve_host=bool(policy.get("preserve_host", True)),
             own_cookie="cg_consent",
-            prefix="/_consent",
         ),
         variant=VARIANT,
     )
@@ -169,7 +168,7 @@ def test_fields_that_no_rule_names_go_up_byte_for_byte_and_in_order(headers: Raw
     """Order, repeats, letter case and odd bytes are the client's business: sites rely on every one of them."""
     request = RequestHead("GET", b"/", (1, 1), (*headers, (b"Host", b"site.example")))
     peer = Peer(address="192.0.2.7", secure=False, trusted=False)
-    policy = HeadPolicy(origin_host="o", preserve_host=True, own_cookie="cg_consent", prefix="/_consent")
+    policy = HeadPolicy(origin_host="o", preserve_host=True, own_cookie="cg_consent")
     sent = to_upstream(check(request), NOTHING, MATCHER, peer=peer, policy=policy, variant=VARIANT)
     assert sent.headers[: len(headers) + 1] == request.headers
     assert {name for name, _ in sent.headers[len(headers) + 1 :]} == {
@@ -217,7 +216,7 @@ def test_the_cookies_that_stay_are_the_segments_that_came(segments: list[bytes])
     header = b";".join(segments)
     request = RequestHead("GET", b"/", (1, 1), ((b"Host", b"site.example"), (b"Cookie", header)))
     peer = Peer(address="192.0.2.7", secure=False, trusted=False)
-    policy = HeadPolicy(origin_host="o", preserve_host=True, own_cookie="cg_consent", prefix="/_consent")
+    policy = HeadPolicy(origin_host="o", preserve_host=True, own_cookie="cg_consent")
     sent = to_upstream(check(request), NOTHING, MATCHER, peer=peer, policy=policy, variant=VARIANT)
     gone = {b"_trk", b"_cnt", b"cg_consent"}
     kept = [piece for piece in header.split(b";") if piece.partition(b"=")[0].strip() not in gone]

@@ -77,7 +77,7 @@ LINES: dict[str, tuple[str, Told]] = {
     "proxied": ("info", lambda log: log.proxied(EXCHANGE)),
     "blocked": ("info", lambda log: log.blocked(EXCHANGE, THING)),
     "degraded": ("warning", lambda log: log.degraded(EXCHANGE, Degraded.TAG_OVER_LIMIT)),
-    "failed": ("error", lambda log: log.failed(EXCHANGE, raised(OriginFault(502, "reset")))),
+    "failed": ("error", lambda log: log.failed(EXCHANGE, raised(KeyError("x")))),
     "collected": (
         "info",
         lambda log: log.collected(events.Collected("0123", events.Outcome.STORED, destinations=("crm",), size_bytes=9)),
@@ -103,7 +103,6 @@ LINES: dict[str, tuple[str, Told]] = {
         lambda log: log.started(version="1", address="127.0.0.1:8080", origin="https://site.example", vendors=14),
     ),
     "stopped": ("info", lambda log: log.stopped(reason="SIGTERM")),
-    "reloaded": ("info", lambda log: log.reloaded(vendors=14)),
     "noted": (
         "warning",
         warn,
@@ -216,7 +215,6 @@ def test_a_query_is_cut_off_whoever_forgot_to(path: str) -> None:
     ("error", "told"),
     [
         (ClientFault(400, "bad-target"), "ClientFault: bad-target"),
-        (OriginFault(502, "reset"), "OriginFault: reset"),
         (ValueError("session=s3cr3t"), "ValueError"),
         (KeyError("s3cr3t"), "KeyError"),
     ],
@@ -227,6 +225,12 @@ def test_of_an_exception_class_and_place_are_told_and_never_its_text(error: Exce
     assert line["error"] == told
     assert re.fullmatch(r"test_log\.py:\d+ fail", line["where"][0])
     assert "s3cr3t" not in json.dumps(line)
+
+
+def test_a_fault_of_the_origin_is_a_warning_without_places_in_the_code() -> None:
+    """A site that is down for an hour is not a bug of the gateway, and nobody should be woken for each of its requests."""
+    (line,) = written(lambda log: log.failed(EXCHANGE, raised(OriginFault(502, "reset"))))
+    assert (line["level"], line["error"], "where" in line) == ("warning", "OriginFault: reset", False)
 
 
 def test_the_innermost_frames_of_a_deep_traceback_are_kept() -> None:

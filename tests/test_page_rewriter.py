@@ -84,6 +84,7 @@ UNTOUCHED = [
     b"<script src=https://other.example/embed.php?id=1></script>",
     b"<form action=https://stats.example/other><input type=hidden name=visitor value=1></form>",
     b"<link rel=canonical href=https://tracker.example/>",
+    b"<link rel=prefetch href=//shared.example/own.js><script src=//shared.example/own.js></script>",
     b"<img alt=x><iframe></iframe><script></script><link rel=preload>",
     b"\xff\xfe\0 \x80 caf\xe9 <p title=\xe9>",
     b"<div style='background: url(/a.png); content: \"https://tracker.example/\"' onclick='go(1)' data-on=x>",

@@ -582,3 +582,20 @@ def test_a_vendors_own_site_is_a_link_in_code_and_a_contact_in_elements() -> Non
     assert rules_in(matcher, 'a.href = "https://www.ontra.example/"') == []
     assert rules_in(matcher, 's.src = "https://cdn.ontra.example/"') == ["ontra:hosts.ontra.example"]
     assert rules_at(matcher, "https://www.ontra.example/badge.png") == ["ontra:hosts.www.ontra.example"]
+
+
+def test_a_mere_connection_counts_at_every_host_that_a_rule_names() -> None:
+    """`preconnect` shows no path: the vendor behind it learns of the visitor all the same."""
+    matcher = Matcher([ONTRA, vendor("meta", scripts=({"id": "tr", "host": "www.meta.example", "path": "^/tr$"},))])
+
+    def connected(host: str, site_host: str = "site.example") -> list[str]:
+        url = urls.parse(f"https://{host}/")
+        assert url is not None
+        return [f"{v.vendor}:{v.rule}" for v in matcher.connection(url, site_host=site_host)]
+
+    assert connected("www.meta.example") == ["meta:scripts.tr"]
+    assert connected("a.www.meta.example") == ["meta:scripts.tr"]
+    assert connected("meta.example") == []
+    assert connected("www.meta.example", site_host="www.meta.example") == []
+    # The payment frame there needs nobody's consent; the rest of the host does.
+    assert connected("forms.ontra.example") == ["ontra:scripts.any"]

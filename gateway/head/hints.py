@@ -15,18 +15,17 @@ from gateway.head.fields import OWS, Lines, split_links, unquote, without
 from gateway.head.judge import Judge
 from gateway.withheld import Kind
 
-# Relations that fetch, or open a connection, before anybody asks for it.
+# Relations that fetch before anybody asks for it, and those that do no more than connect.
+_CONNECTING = frozenset({b"dns-prefetch", b"preconnect"})
 _FETCHING = frozenset(
     {
         b"apple-touch-icon",
         b"apple-touch-icon-precomposed",
         b"compression-dictionary",
-        b"dns-prefetch",
         b"icon",
         b"manifest",
         b"mask-icon",
         b"modulepreload",
-        b"preconnect",
         b"prefetch",
         b"preload",
         b"prerender",
@@ -78,9 +77,10 @@ def _is_refused_link(link: bytes, judge: Judge) -> bool:
             relations = told
         elif name.lower() == b"imagesrcset":
             urls += [url.strip(",") for url in _text(told).split()]
-    if relations is None or _FETCHING.isdisjoint(relations.lower().split()):
-        return False
-    return any(judge.refuses_url(url, Kind.LINK_HEADER) for url in urls)
+    told_relations = set((relations or b"").lower().split())
+    if told_relations & _FETCHING:
+        return any(judge.refuses_url(url, Kind.LINK_HEADER) for url in urls)
+    return bool(told_relations & _CONNECTING) and any(judge.refuses_connection(url, Kind.LINK_HEADER) for url in urls)
 
 
 def _is_refused_refresh(value: bytes, judge: Judge) -> bool:

@@ -36,6 +36,18 @@ class Judge:
         verdicts = self._matcher.url(found, site_host=site.host if site else "")
         return self._refuses(verdicts, kind, host=found.host)
 
+    def refuses_connection(self, text: str, kind: Kind) -> bool:
+        """A mere connection to the host of *text* is a vendor's and this visitor did not agree to it."""
+        found = url.parse(text, self._site)
+        if found is None:
+            return False
+        site = url.parse(self._site)
+        verdicts = self._matcher.connection(found, site_host=site.host if site else "")
+        self.matched = self.matched or any(not verdict.needs <= NECESSARY_ONLY for verdict in verdicts)
+        if any(self._decision.allows(verdict.needs, vendor=verdict.vendor) for verdict in verdicts):
+            return False
+        return self._refuses(verdicts[:1], kind, host=found.host)
+
     def refuses_cookie(self, name: bytes, kind: Kind) -> bool:
         """The cookie is a vendor's and this visitor did not agree to it."""
         return self._refuses(self._matcher.cookie(name.decode("latin-1")), kind, host="")

@@ -95,7 +95,6 @@ class HeadPolicy:
     origin_host: str
     preserve_host: bool
     own_cookie: str
-    prefix: str
 
 
 def field(headers: RawHeaders, name: bytes) -> Iterable[bytes]:

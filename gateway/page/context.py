@@ -89,6 +89,15 @@ class Page:
             return (), ""
         return self.refused(self.matcher.url(url, site_host=self.site_host, marks=self.marks)), url.host
 
+    def refused_connection(self, text: str) -> tuple[tuple[Verdict, ...], str]:
+        """What refuses a mere connection to the host of a URL (nobody who may run needs it), and that host."""
+        url = parse(text, self.base)
+        if url is None:
+            return (), ""
+        verdicts = self.matcher.connection(url, site_host=self.site_host)
+        refused = self.refused(verdicts)
+        return (refused[:1] if len(refused) == len(verdicts) else ()), url.host
+
     def refused_code(self, code: bytes, where: Literal["script", "handler"]) -> tuple[Verdict, ...]:
         """What is refused of one piece of code."""
         return self.refused(self.matcher.inline(code, where=where, site_host=self.site_host)) if code.strip() else ()

@@ -83,9 +83,9 @@ _LOADED_LATE = frozenset({b"script", b"iframe", b"img", b"source", b"video", b"e
 
 WANTED = frozenset(_KINDS) | {b"img", b"link", b"base", b"form", b"noscript", b"template", b"style"}
 
-_HINT_RELS = frozenset(
-    {"preload", "modulepreload", "prefetch", "prerender", "preconnect", "dns-prefetch", "subresource"}
-)
+# Relations that make a browser fetch ahead of time, and those that make it no more than connect.
+FETCHING_HINTS = frozenset({"preload", "modulepreload", "prefetch", "prerender", "subresource"})
+CONNECTING_HINTS = frozenset({"preconnect", "dns-prefetch"})
 _LOADING_RELS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "mask-icon", "manifest"})
 
 _SPACE = "\t\n\f\r "
@@ -127,11 +127,15 @@ _REFRESH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Loads:
-    """What one element loads: the URLs as they stand in it, the attributes that hold them, and how to call it."""
+    """What one element loads: the URLs as they stand in it, the attributes that hold them, and how to call it.
+
+    *connects*: it does no more than connect to their hosts.
+    """
 
     kind: Kind
     urls: tuple[str, ...]
     attributes: frozenset[bytes]
+    connects: bool = False
 
 
 def loads(name: bytes, values: Values, *, foreign: bool) -> Loads | None:
@@ -151,7 +155,7 @@ def loads(name: bytes, values: Values, *, foreign: bool) -> Loads | None:
     if not urls:
         return None
     every = frozenset(holders + sets + _RENAMED_TOO.get(name, ()))
-    return Loads(kind, tuple(urls), every)
+    return Loads(kind, tuple(urls), every, connects=kind is Kind.HINT and not _rels(values) & FETCHING_HINTS)
 
 
 def is_code(values: Values, *, foreign: bool) -> bool:
@@ -214,11 +218,15 @@ def _kind(name: bytes, values: Values, *, foreign: bool) -> Kind | None:
             return _KINDS.get(name)
 
 
+def _rels(values: Values) -> set[str]:
+    return set(values.get(b"rel", "").lower().split())
+
+
 def _link_kind(values: Values) -> Kind | None:
-    rels = set(values.get(b"rel", "").lower().split())
+    rels = _rels(values)
     if "stylesheet" in rels:
         return Kind.STYLESHEET
-    if rels & _HINT_RELS:
+    if rels & (FETCHING_HINTS | CONNECTING_HINTS):
         return Kind.HINT
     return Kind.LINK if rels & _LOADING_RELS else None
 

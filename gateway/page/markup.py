@@ -174,7 +174,8 @@ class Markup:
         by_vendor: dict[str, Verdict] = {}
         first_host = ""
         for text in what.urls if what else ():
-            refused, host = self._page.refused_url(text)
+            judge = self._page.refused_connection if what is not None and what.connects else self._page.refused_url
+            refused, host = judge(text)
             if not host and what is not None and what.kind in (Kind.IFRAME, Kind.OBJECT):
                 refused = self._refused_document(text)
             for verdict in refused:

@@ -96,6 +96,14 @@ class Matcher:
         """
         return self._sorted(self._urls.find(url, site_host=site_host, marks=marks))
 
+    def connection(self, url: Url, *, site_host: str = "") -> tuple[Verdict, ...]:
+        """Rules for a mere connection to the host of *url*, as `preconnect` and `dns-prefetch` make it, the most telling first.
+
+        A rule that names a path at this host counts: the connection is there for its sake. Where vendors share a host, one
+        that may run needs the connection, and the others learn nothing more from it: withhold it only if all are refused.
+        """
+        return tuple(self._urls.at(url, site_host=site_host))
+
     def inline(self, code: bytes, *, where: Where, site_host: str = "") -> tuple[Verdict, ...]:
         """Rules for one piece of code: the signatures, and vendor hosts that begin a string as a URL.
 
@@ -214,6 +222,20 @@ class _Urls:
     def knows(self, host: str) -> bool:
         """Some rule names *host* or one above it."""
         return next(self._hosts.over(host), None) is not None
+
+    def at(self, url: Url, *, site_host: str) -> list[Verdict]:
+        """One verdict a vendor that names the host of *url* or one above it, the most telling first.
+
+        A rule that asks for consent tells more than one that does not, and one that matches *url* more than its neighbours.
+        """
+        paths, query = _paths(url), _bytes(url.query)
+        found: dict[str, tuple[tuple[bool, bool], Verdict]] = {}
+        for test in self._hosts.over(url.host) if url.host != site_host else ():
+            weight = not test.verdict.needs <= NECESSARY_ONLY, test.matches(paths, query, frozenset())
+            known = found.get(test.verdict.vendor)
+            if known is None or weight > known[0]:
+                found[test.verdict.vendor] = weight, test.verdict
+        return [verdict for _, verdict in sorted(found.values(), key=lambda entry: entry[0], reverse=True)]
 
     def find(self, url: Url, *, site_host: str, marks: frozenset[str]) -> list[Verdict]:
         paths, query = _paths(url), _bytes(url.query)
