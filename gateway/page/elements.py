@@ -10,6 +10,7 @@
 | source, video, audio, track  | src, srcset, poster         | media                                                   |
 | object, embed                | data, src                   | object                                                  |
 | image, use, feImage in svg   | href, xlink:href            | image                                                   |
+| animate, set of an href      | to, from, by, values        | image                                                   |
 | meta http-equiv=refresh      | content                     | refresh                                                 |
 | style; any element           | text; style                 | style                                                   |
 | a, area                      | ping                        | ping                                                    |
@@ -49,6 +50,9 @@ _FOREIGN_URL_ATTRIBUTES: dict[bytes, tuple[bytes, ...]] = {
     b"image": (b"href", b"xlink:href"),
     b"use": (b"href", b"xlink:href"),
     b"feimage": (b"href", b"xlink:href"),
+    # SMIL moves a vendor's address into the href of an image or a use.
+    b"animate": (b"to", b"from", b"by", b"values"),
+    b"set": (b"to",),
 }
 _SRCSET_ATTRIBUTES: dict[bytes, tuple[bytes, ...]] = {
     b"img": (b"srcset",),
@@ -69,6 +73,8 @@ _KINDS: dict[bytes, Kind] = {
     b"image": Kind.IMAGE,
     b"use": Kind.IMAGE,
     b"feimage": Kind.IMAGE,
+    b"animate": Kind.IMAGE,
+    b"set": Kind.IMAGE,
     b"meta": Kind.REFRESH,
 }
 
@@ -150,6 +156,8 @@ def loads(name: bytes, values: Values, *, foreign: bool) -> Loads | None:
     if name in _LOADED_LATE:
         holders, sets = holders + _LATE, sets + _LATE_SETS
     urls = [values[holder] for holder in holders if holder in values]
+    if name == b"animate":
+        urls = [part for text in urls for part in text.split(";")]
     for holder in sets:
         urls.extend(srcset_urls(values.get(holder, "")))
     if not urls:
@@ -214,6 +222,9 @@ def _kind(name: bytes, values: Values, *, foreign: bool) -> Kind | None:
             return Kind.REFRESH if values.get(b"http-equiv", "").lower() == "refresh" else None
         case b"image" | b"use" | b"feimage":
             return Kind.IMAGE if foreign else None
+        case b"animate" | b"set":
+            target = values.get(b"attributename", "").strip(_SPACE).lower()
+            return Kind.IMAGE if foreign and target in ("href", "xlink:href") else None
         case _:
             return _KINDS.get(name)
 

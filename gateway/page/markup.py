@@ -55,6 +55,7 @@ _DEPTH_LIMIT = 4
 _UNREAD = Verdict("unread", Degraded.NESTED_TOO_DEEP, OPTIONAL)
 
 _DATA_HTML = re.compile(r"\s*data:\s*(?:text/html|application/xhtml\+xml|image/svg\+xml)([^,]*),", re.IGNORECASE)
+_DATA_CSS = re.compile(r"\s*data:\s*text/css([^,]*),", re.IGNORECASE)
 _JAVASCRIPT = re.compile(r"[\x00-\x20]*j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*:", re.IGNORECASE)
 
 
@@ -178,6 +179,8 @@ class Markup:
             refused, host = judge(text)
             if not host and what is not None and what.kind in (Kind.IFRAME, Kind.OBJECT):
                 refused = self._refused_document(text)
+            elif not host and what is not None and what.kind is Kind.STYLESHEET:
+                refused = self._refused_style_sheet(text)
             for verdict in refused:
                 by_vendor.setdefault(verdict.vendor, verdict)
                 first_host = first_host or host
@@ -188,17 +191,14 @@ class Markup:
         code = _JAVASCRIPT.match(text)
         if code is not None:
             return self._page.refused_code(unquote_to_bytes(text[code.end() :]), "script")
-        data = _DATA_HTML.match(text)
-        if data is None:
-            return ()
-        body = unquote_to_bytes(text[data.end() :].encode("utf-8", "replace"))
-        if data[1].strip().lower().endswith("base64"):
-            try:
-                body = base64.b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", body) + b"==")
-            except binascii.Error:
-                return ()  # no browser reads it either
-        inner, _ = self._document_within(body)
+        body = _data_body(_DATA_HTML, text)
+        inner, _ = self._document_within(body) if body else (self._page.inner(), b"")
         return tuple(Verdict(fact.vendor, fact.rule, fact.needs) for fact in inner.report.withheld)
+
+    def _refused_style_sheet(self, text: str) -> tuple[Verdict, ...]:
+        """What is refused of a style sheet that stands in its own address."""
+        body = _data_body(_DATA_CSS, text)
+        return self._first_refused(fetch.url.decode("utf-8", "replace") for fetch in css.fetches(body))[0]
 
     def _document_within(self, body: bytes) -> tuple[Page, bytes]:
         """A document inside the page, rewritten; its report is its own. One that lies too deep is refused unread."""
@@ -361,3 +361,17 @@ class Markup:
         if self._text is not None:
             yield self._text.close()
             self._text = None
+
+
+def _data_body(kind: re.Pattern[str], text: str) -> bytes:
+    """What a `data:` address of this kind holds (RFC 2397, Fetch Standard 6); empty where it is none, or is damaged."""
+    data = kind.match(text)
+    if data is None:
+        return b""
+    body = unquote_to_bytes(text[data.end() :].encode("utf-8", "replace"))
+    if not data[1].strip().lower().endswith("base64"):
+        return body
+    try:
+        return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", body) + b"==")
+    except binascii.Error:
+        return b""
