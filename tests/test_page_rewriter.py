@@ -163,6 +163,15 @@ def test_a_base_element_moves_every_relative_url_after_it() -> None:
     assert withheld[0].offset > page.index(b"base href")
 
 
+def test_a_document_inside_the_page_stands_under_the_pages_base() -> None:
+    """`about:srcdoc` has no address of its own to resolve against (HTML Standard, 2.4.3)."""
+    page = b"<base href=//tracker.example/x/><iframe srcdoc='<img src=a><base href=/y/><img src=b>'></iframe>"
+    out, withheld, _ = rewrite([page])
+    assert [thing.host for thing in withheld] == ["tracker.example"] * 2
+    page = b"<iframe srcdoc='<base href=//tracker.example/>'></iframe><img src=a>"
+    assert rewrite([page]) == (page, [], [])
+
+
 def test_the_sites_own_host_is_never_a_vendors() -> None:
     """A site that lives under a vendor's domain must not lose its own pictures."""
     page = b"<img src=/logo.png><script src=https://shop.stats.example/a.js></script><img src=//stats.example/p>"

@@ -64,7 +64,8 @@ class Page:
 
     def __post_init__(self) -> None:
         url = parse(self.site)
-        self.base = url.href if url else self.site
+        # A document inside the page brings the base along that it stands under.
+        self.base = self.base or (url.href if url else self.site)
         self.site_host = url.host if url else ""
         self.near = tuple(text.encode() for pattern in self.matcher.near for text in plain_texts(pattern))
         self.settle_skimming()
