@@ -92,14 +92,72 @@ def test_a_settings_file_that_cannot_be_read_is_a_fault_like_others(folder: Path
     assert "cannot be read" in answer.err
 
 
-def test_a_file_without_origin_is_a_fault_even_where_no_origin_is_contacted(folder: Path) -> None:
+WITHOUT_ORIGIN = {
+    "none": "[log]\n",
+    "a table without url": "[origin]\nverify_tls = false\n",
+    "a byte order mark": "\ufeff[log]\n",
+    "nothing at all": "",
+}
+
+
+@pytest.mark.parametrize("text", WITHOUT_ORIGIN.values(), ids=WITHOUT_ORIGIN)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_file_without_origin_is_a_fault_for_check_and_run(folder: Path, command: str, text: str) -> None:
     """`check` must not call a file good that `run` refuses."""
     config = folder / "gateway.toml"
+    config.write_text(text)
+    answer = on_pipe(command, "--config", str(config))
+    assert answer.status == 2
+    assert "origin.url" in answer.out.decode() + answer.err
+    if command == "check":
+        assert on_pipe("check", "--config", str(config), "--origin", "https://site.example").status == 0
+
+
+OFFLINE = [("explain", "/x"), ("rewrite",), ("rules", "list"), ("rules", "test"), ("consent",)]
+
+
+@pytest.mark.parametrize("text", WITHOUT_ORIGIN.values(), ids=WITHOUT_ORIGIN)
+@pytest.mark.parametrize("command", OFFLINE, ids=" ".join)
+def test_a_file_without_origin_will_do_where_none_is_contacted(
+    folder: Path, command: tuple[str, ...], text: str
+) -> None:
+    """A file of consent settings alone is enough to ask what they decide."""
+    config = folder / "gateway.ini"
+    config.write_text(text)
+    answer = on_pipe(*command, "--config", str(config))
+    assert (answer.status, answer.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", OFFLINE, ids=" ".join)
+@pytest.mark.parametrize(
+    "text", ['origin = "https://site.example"', '[origin]\nurl = "x"', "[origin", "[origin]\nurl = 1"]
+)
+def test_an_origin_that_is_wrong_is_a_fault_for_every_command(
+    folder: Path, command: tuple[str, ...], text: str
+) -> None:
+    """Only what is missing is assumed; what somebody wrote is read."""
+    config = folder / "gateway.ini"
+    config.write_text(text)
+    answer = on_pipe(*command, "--config", str(config))
+    assert answer.status == 2
+    assert answer.err.startswith(f"{config}: ")
+
+
+def test_the_assumed_site_gives_way_to_the_file_and_both_to_the_option(folder: Path) -> None:
+    """What is of the site's own host is not a third party's, so the host must be the right one."""
+    config = folder / "gateway.ini"
+    page = b'<script src="https://tracker.example/t.js"></script>'
+
+    def rewritten(*args: str) -> bytes:
+        return on_pipe("rewrite", "--config", str(config), "--rules", str(folder), *args, stdin=page).out
+
     config.write_text("[log]\n")
-    for command in COMMANDS:
-        answer = on_pipe(*command, "--config", str(config))
-        assert answer.status == 2, command
-        assert "origin.url" in answer.out.decode() + answer.err
+    assert rewritten() != page
+    assert rewritten("--origin", "https://tracker.example") == page
+    assert rewritten("--set", "origin.url=https://tracker.example") == page
+    config.write_text('[origin]\nurl = "https://tracker.example"\n')
+    assert rewritten() == page
+    assert rewritten("--origin", "https://site.example") != page
 
 
 def test_rules_that_a_broken_settings_file_names_are_looked_at_all_the_same(folder: Path) -> None:

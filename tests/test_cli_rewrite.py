@@ -133,6 +133,60 @@ def test_a_file_that_is_missing_is_bad_use(rules: Path) -> None:
     assert rewritten(rules, "does-not-exist.html").status == 2
 
 
+@pytest.mark.parametrize("link", ["itself", "symbolic", "hard", "another way"])
+@pytest.mark.parametrize("grant", ["necessary", "all"])
+def test_a_report_over_the_page_is_bad_use_and_leaves_the_page_alone(
+    rules: Path, tmp_path: Path, link: str, grant: str
+) -> None:
+    """A file name typed twice must not cost anybody a page."""
+    page, report = tmp_path / "page.html", tmp_path / "report"
+    page.write_bytes(PAGE)
+    match link:
+        case "itself":
+            report = page
+        case "symbolic":
+            report.symlink_to(page)
+        case "hard":
+            report.hardlink_to(page)
+        case _:
+            report = rules / ".." / "page.html"
+    answer = rewritten(rules, str(page), "--report", str(report), "--grant", grant)
+    assert (answer.status, answer.out) == (2, b"")
+    assert "'--report': this is the page itself" in answer.err
+    assert page.read_bytes() == PAGE
+
+
+def shell(folder: Path, redirected: str) -> tuple[int, str]:
+    """Status and standard error of `rewrite` with arguments and redirections as a shell reads them."""
+    command = ["sh", "-c", f'exec "$0" -c "from gateway.cli import main; main()" rewrite {redirected}', sys.executable]
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "redirected",
+    ["page >> page", "page 1<> page", "- < page >> link", "page --report link >> other", "- < page --report page"],
+)
+def test_a_page_that_would_be_written_to_while_it_is_read_is_bad_use(tmp_path: Path, redirected: str) -> None:
+    """The output, appended to the page, would be read as more of it until the disk is full."""
+    (tmp_path / "page").write_bytes(PAGE)
+    (tmp_path / "link").symlink_to("page")
+    status, err = shell(tmp_path, redirected)
+    assert (status, "is the page itself" in err) == (2, True)
+    assert (tmp_path / "page").read_bytes() == PAGE
+
+
+def test_a_report_over_the_output_is_bad_use(tmp_path: Path) -> None:
+    """Each would overwrite the other."""
+    (tmp_path / "page").write_bytes(PAGE)
+    assert shell(tmp_path, "page --report out > out")[0] == 2
+
+
+def test_what_writing_does_not_destroy_may_be_all_of_them(tmp_path: Path) -> None:
+    """A dry run sends everything to one place."""
+    assert shell(tmp_path, "/dev/null --report /dev/null > /dev/null") == (0, "")
+
+
 def test_a_page_on_a_pipe_leaves_as_it_comes(rules: Path) -> None:
     """The gateway streams; whoever tries it out with a slow page should see it do so."""
     command = [sys.executable, "-c", "from gateway.cli import main; main()", "rewrite", "--rules", str(rules)]

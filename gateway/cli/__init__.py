@@ -10,9 +10,10 @@ from gateway.cli.explain import explain
 from gateway.cli.rewrite import rewrite
 from gateway.cli.rules import rules
 from gateway.cli.run import run
+from gateway.cli.streams import Commands
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="consent-gateway")
 def main() -> None:
     """Withhold marketing and analytics vendors from a web site until the visitor agrees.

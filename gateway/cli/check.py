@@ -14,12 +14,14 @@ from gateway.errors import StartupFaults
 def check(*, given: Given, as_json: bool) -> None:
     """Read settings and rules, and tell every fault of them.
 
-    Without a settings file the rules alone are read. Status 0: all can be used, 2: there are faults.
+    With a settings file the origin must be named, there or by --origin, as for run; without one the rules are read, and what
+    --set says. Status 0: all can be used, 2: there are faults.
 
     JSON: {"ok": bool, "faults": [{"file", "key", "message"}], "vendors": number}
     """
     try:
-        loaded, catalogue = given.load(needs_origin=False)
+        # A settings file that is called good must do for `run`, which needs the origin.
+        loaded, catalogue = given.load(needs_origin=given.config is not None)
     except StartupFaults as caught:
         if not wants_json(as_json=as_json):
             raise

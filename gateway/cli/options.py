@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -54,16 +55,16 @@ class Given:
         text, faults = _read(self.config)
         if faults:
             raise StartupFaults(faults)
-        overrides = self._overrides(listen=None, needs_origin=False)
+        overrides = self._overrides(text, listen=None, needs_origin=False)
         return settings_file.load(text, file=self._file, overrides=overrides, environ=os.environ).settings
 
     def load(self, *, listen: str | None = None, needs_origin: bool) -> tuple[settings_file.Loaded, Catalogue]:
         """Settings, secrets and rules; StartupFaults has every fault of all of them.
 
-        Commands that contact no origin (*needs_origin* false) need none either, where there is no settings file.
+        Commands that contact no origin (*needs_origin* false) need none either: where nothing names one, it is SOME_SITE.
         """
         text, faults = _read(self.config)
-        overrides = self._overrides(listen=listen, needs_origin=needs_origin)
+        overrides = self._overrides(text, listen=listen, needs_origin=needs_origin)
         loaded: settings_file.Loaded | None = None
         if not faults:
             try:
@@ -86,10 +87,10 @@ class Given:
     def _file(self) -> str:
         return str(self.config) if self.config else "settings"
 
-    def _overrides(self, *, listen: str | None, needs_origin: bool) -> list[str]:
+    def _overrides(self, text: bytes | None, *, listen: str | None, needs_origin: bool) -> list[str]:
         by_option = {"listen.address": listen, "origin.url": self.origin}
         return [
-            *([f"origin.url={SOME_SITE}"] if self.config is None and not needs_origin else []),
+            *([] if needs_origin or _names_origin(text) else [f"origin.url={SOME_SITE}"]),
             *self.overrides,
             *(f"{key}={value}" for key, value in by_option.items() if value is not None),
         ]
@@ -103,6 +104,15 @@ def _read(config: Path | None) -> tuple[bytes | None, list[Fault]]:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
         return None, [Fault(file=str(config), key="", message=f"cannot be read: {reason}")]
+
+
+def _names_origin(text: bytes | None) -> bool:
+    """The settings file says where the site is, or says so wrongly: what is no TOML or no table is told as a fault."""
+    try:
+        origin = tomllib.loads((text or b"").decode("utf-8-sig")).get("origin", {})
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        return True
+    return not isinstance(origin, dict) or "url" in origin
 
 
 def _catalogue(rules: RulesSettings) -> Catalogue:
