@@ -166,7 +166,7 @@ def test_a_base_element_moves_every_relative_url_after_it() -> None:
 def test_a_document_inside_the_page_stands_under_the_pages_base() -> None:
     """`about:srcdoc` has no address of its own to resolve against (HTML Standard, 2.4.3)."""
     page = b"<base href=//tracker.example/x/><iframe srcdoc='<img src=a><base href=/y/><img src=b>'></iframe>"
-    out, withheld, _ = rewrite([page])
+    _, withheld, _ = rewrite([page])
     assert [thing.host for thing in withheld] == ["tracker.example"] * 2
     page = b"<iframe srcdoc='<base href=//tracker.example/>'></iframe><img src=a>"
     assert rewrite([page]) == (page, [], [])

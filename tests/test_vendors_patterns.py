@@ -65,9 +65,10 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(PIECES, max_size=10).map("".join), st.text("abAB.1()|[]{}2", max_size=8))
 @example("(?i)ab", "AB")
+@example("a(?i)?", "")
 @example("a{b", "a{b")
 @example("(a|)b", "b")
 def test_no_match_lacks_the_plain_texts(pattern: str, text: str) -> None:

@@ -18,6 +18,8 @@ _OPTIONS.log_errors = False  # RE2 would print what it rejects; the fault says i
 # Quantifiers that may repeat zero times: the character before them need not be there.
 _OPTIONAL = frozenset("?*{")
 
+_QUANTIFIERS = frozenset("?*+{")
+
 # Escapes that go on behind their letter, and octal ones.
 _LONG_ESCAPES = frozenset("pPxQ01234567")
 
@@ -112,6 +114,8 @@ def _element(pattern: str, at: int) -> tuple[frozenset[str], str, int]:
     if char == "(":
         at = _after_group_head(pattern, at)
         if pattern[at] == ")":
+            if pattern[at + 1 : at + 2] in _QUANTIFIERS:
+                raise _Unclear  # in "a(?i)?" it quantifies the "a"
             return frozenset(), "", at + 1
         texts, at = _alternatives(pattern, at)
         return texts, "", at + 1
