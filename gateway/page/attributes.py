@@ -1,4 +1,4 @@
-"""Attributes of a start tag, as the WHATWG tokenizer reads them, with their places in the raw tag.
+"""Attributes of a start tag, as the WHATWG tokenizer reads them: their places in the raw tag, and where the tag ends.
 
 Source: HTML Standard, 13.2.5.32 to 13.2.5.40 (attribute states) and 13.2.5.72 on (character references).
 """
@@ -42,6 +42,97 @@ def attributes(raw: bytes) -> Iterator[Attribute]:
         value = match["double"] or match["single"] or match["bare"] or b""
         yield Attribute(match["name"].lower(), value, match.start("name"))
         at = match.end()
+
+
+class TagEnd:
+    """Finds the end of a tag whose bytes come in pieces, looking at each byte once."""
+
+    _BETWEEN = re.compile(rb"[\t\n\f\r /]*+")
+    _ATTRIBUTE_NAME = re.compile(rb"[^\t\n\f\r />=]*+")
+    _AFTER_NAME = re.compile(rb"[\t\n\f\r ]*+")
+    _BARE = re.compile(rb"[^\t\n\f\r >]*+")
+
+    def __init__(self, at: int) -> None:
+        """*at*: the place behind the tag's name."""
+        self._at = at
+        self._step = self._between
+
+    def find(self, buffer: bytearray) -> int | None:
+        """The place behind the tag's ">", or None where it has not come."""
+        while self._at < len(buffer):
+            if self._step(buffer):
+                return self._at
+        return None
+
+    def forget(self, count: int) -> None:
+        """The first *count* bytes of the buffer are gone."""
+        self._at -= count
+
+    def _between(self, buffer: bytearray) -> bool:
+        self._skip(self._BETWEEN, buffer)
+        if self._at == len(buffer):
+            return False
+        self._at += 1
+        if buffer[self._at - 1] == ord(">"):
+            return True
+        self._step = self._name
+        return False
+
+    def _name(self, buffer: bytearray) -> bool:
+        self._skip(self._ATTRIBUTE_NAME, buffer)
+        if self._at < len(buffer):
+            self._step = self._after_name
+        return False
+
+    def _after_name(self, buffer: bytearray) -> bool:
+        self._skip(self._AFTER_NAME, buffer)
+        if self._at < len(buffer):
+            if buffer[self._at] == ord("="):
+                self._at += 1
+                self._step = self._before_value
+            else:
+                self._step = self._between
+        return False
+
+    def _before_value(self, buffer: bytearray) -> bool:
+        self._skip(self._AFTER_NAME, buffer)
+        if self._at < len(buffer):
+            first = buffer[self._at]
+            if first == ord(">"):
+                self._at += 1
+                return True
+            if first in b"\"'":
+                self._at += 1
+                self._step = self._double if first == ord('"') else self._single
+            else:
+                self._step = self._bare
+        return False
+
+    def _double(self, buffer: bytearray) -> bool:
+        return self._quoted(buffer, b'"')
+
+    def _single(self, buffer: bytearray) -> bool:
+        return self._quoted(buffer, b"'")
+
+    def _quoted(self, buffer: bytearray, quote: bytes) -> bool:
+        end = buffer.find(quote, self._at)
+        if end < 0:
+            self._at = len(buffer)
+        else:
+            self._at = end + 1
+            self._step = self._between
+        return False
+
+    def _bare(self, buffer: bytearray) -> bool:
+        self._skip(self._BARE, buffer)
+        if self._at < len(buffer):
+            self._step = self._between
+        return False
+
+    def _skip(self, pattern: re.Pattern[bytes], buffer: bytearray) -> None:
+        match = pattern.match(buffer, self._at)
+        assert match is not None
+        self._at = match.end()
 
 
 # "&" and what may follow it: a number in decimal or hexadecimal, or a name.

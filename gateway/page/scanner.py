@@ -21,7 +21,7 @@ from enum import Enum, IntEnum, auto
 from functools import cache
 from typing import NamedTuple
 
-from gateway.page.attributes import ATTRIBUTE, TAG_REST, attributes
+from gateway.page.attributes import ATTRIBUTE, TAG_REST, TagEnd, attributes
 
 # Elements whose content is not markup (13.2.6.4.4 to 13.2.6.4.8). noscript: see above.
 RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript", b"textarea", b"title"})
@@ -102,97 +102,6 @@ _FOREIGN_TAIL_BYTES = len(b"<blockquote")
 _RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW_TEXT | {b"script"}}
 
 
-class _TagEnd:
-    """Finds the end of a tag whose bytes come in pieces, looking at each byte once."""
-
-    _BETWEEN = re.compile(rb"[\t\n\f\r /]*+")
-    _ATTRIBUTE_NAME = re.compile(rb"[^\t\n\f\r />=]*+")
-    _AFTER_NAME = re.compile(rb"[\t\n\f\r ]*+")
-    _BARE = re.compile(rb"[^\t\n\f\r >]*+")
-
-    def __init__(self, at: int) -> None:
-        """*at*: the place behind the tag's name."""
-        self._at = at
-        self._step = self._between
-
-    def find(self, buffer: bytearray) -> int | None:
-        """The place behind the tag's ">", or None where it has not come."""
-        while self._at < len(buffer):
-            if self._step(buffer):
-                return self._at
-        return None
-
-    def forget(self, count: int) -> None:
-        """The first *count* bytes of the buffer are gone."""
-        self._at -= count
-
-    def _between(self, buffer: bytearray) -> bool:
-        self._skip(self._BETWEEN, buffer)
-        if self._at == len(buffer):
-            return False
-        self._at += 1
-        if buffer[self._at - 1] == ord(">"):
-            return True
-        self._step = self._name
-        return False
-
-    def _name(self, buffer: bytearray) -> bool:
-        self._skip(self._ATTRIBUTE_NAME, buffer)
-        if self._at < len(buffer):
-            self._step = self._after_name
-        return False
-
-    def _after_name(self, buffer: bytearray) -> bool:
-        self._skip(self._AFTER_NAME, buffer)
-        if self._at < len(buffer):
-            if buffer[self._at] == ord("="):
-                self._at += 1
-                self._step = self._before_value
-            else:
-                self._step = self._between
-        return False
-
-    def _before_value(self, buffer: bytearray) -> bool:
-        self._skip(self._AFTER_NAME, buffer)
-        if self._at < len(buffer):
-            first = buffer[self._at]
-            if first == ord(">"):
-                self._at += 1
-                return True
-            if first in b"\"'":
-                self._at += 1
-                self._step = self._double if first == ord('"') else self._single
-            else:
-                self._step = self._bare
-        return False
-
-    def _double(self, buffer: bytearray) -> bool:
-        return self._quoted(buffer, b'"')
-
-    def _single(self, buffer: bytearray) -> bool:
-        return self._quoted(buffer, b"'")
-
-    def _quoted(self, buffer: bytearray, quote: bytes) -> bool:
-        end = buffer.find(quote, self._at)
-        if end < 0:
-            self._at = len(buffer)
-        else:
-            self._at = end + 1
-            self._step = self._between
-        return False
-
-    def _bare(self, buffer: bytearray) -> bool:
-        self._skip(self._BARE, buffer)
-        if self._at < len(buffer):
-            self._step = self._between
-        return False
-
-    def _skip(self, pattern: re.Pattern[bytes], buffer: bytearray) -> None:
-        match = pattern.match(buffer, self._at)
-        assert match is not None
-        self._at = match.end()
-
-
 class Scanner:
     """Feed it a page in any pieces; each call yields the tokens that are certain. Dead after `close`.
 
@@ -213,7 +122,7 @@ class Scanner:
         self._script = _Script.PLAIN
         self._text_is_foreign = False
         self._tag = bytearray()  # a tag whose end has not come
-        self._tag_end = _TagEnd(0)
+        self._tag_end = TagEnd(0)
         self._tag_name = b""
         self._tag_closes = False
         self._tag_over_limit = False
@@ -374,7 +283,7 @@ class Scanner:
                 yield from self._tag_token(whole[0])
         elif name.end() < len(self._buffer) or self._left() > self._limit:
             self._tag = bytearray(self._buffer[self._at :])
-            self._tag_end = _TagEnd(name.end() - self._at)
+            self._tag_end = TagEnd(name.end() - self._at)
             self._state = _State.TAG
             yield from self._more_of_tag(b"")
 
