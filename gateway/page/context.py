@@ -12,7 +12,6 @@ from gateway.page.attributes import TAG_REST, Attribute, attributes, decode_refe
 from gateway.page.elements import Values
 from gateway.page.scanner import COMMENT
 from gateway.vendors.match import FormVerdict, Matcher, Verdict
-from gateway.vendors.patterns import plain_texts
 from gateway.vendors.url import Url, parse
 from gateway.withheld import Action, Degraded, Kind, Withheld
 
@@ -67,7 +66,7 @@ class Page:
         # A document inside the page brings the base along that it stands under.
         self.base = self.base or (url.href if url else self.site)
         self.site_host = url.host if url else ""
-        self.near = tuple(text.encode() for pattern in self.matcher.near for text in plain_texts(pattern))
+        self.near = self.matcher.near_texts
         self.settle_skimming()
 
     def settle_skimming(self) -> None:

@@ -24,7 +24,7 @@ from gateway.page.encoding import codec_of
 from gateway.page.scanner import Piece, Scanner, Token
 from gateway.page.texts import HeldText, Script, StyleSheet
 from gateway.vendors.match import FormVerdict, Verdict
-from gateway.withheld import Action, Degraded, Kind
+from gateway.withheld import Action, Degraded, Kind, Withheld
 
 # Tags that neither open text nor change how others are read: a first look can be enough.
 _SKIMMED = frozenset(
@@ -193,7 +193,7 @@ class Markup:
             return self._page.refused_code(unquote_to_bytes(text[code.end() :]), "script")
         body = _data_body(_DATA_HTML, text)
         inner, _ = self._document_within(body) if body else (self._page.inner(), b"")
-        return tuple(Verdict(fact.vendor, fact.rule, fact.needs) for fact in inner.report.withheld)
+        return _verdicts_of(inner.report.withheld)
 
     def _refused_style_sheet(self, text: str) -> tuple[Verdict, ...]:
         """What is refused of a style sheet that stands in its own address."""
@@ -304,7 +304,7 @@ class Markup:
         facts = inner.report.withheld
         self._page.report.withheld += (replace(fact, offset=self._at) for fact in facts)
         self._page.report.degraded += inner.report.degraded
-        verdicts = tuple(Verdict(fact.vendor, fact.rule, fact.needs) for fact in facts)
+        verdicts = _verdicts_of(facts)
         return verdicts, self._attribute(b"srcdoc", body.decode("utf-8", "replace")) if verdicts else b""
 
     def _attribute(self, name: bytes, value: str) -> bytes:
@@ -361,6 +361,11 @@ class Markup:
         if self._text is not None:
             yield self._text.close()
             self._text = None
+
+
+def _verdicts_of(facts: Iterable[Withheld]) -> tuple[Verdict, ...]:
+    """What a document inside the page withheld, as a reason to withhold its frame."""
+    return tuple(Verdict(fact.vendor, fact.rule, fact.needs) for fact in facts)
 
 
 def _data_body(kind: re.Pattern[str], text: str) -> bytes:

@@ -29,7 +29,7 @@ _CONTENT_IS_TEXT = RAW_TEXT | {b"script", b"plaintext"}
 
 # Attributes that can make any element contact a host or run code: a tag with one of them, or with one whose name begins like
 # them, is told whatever its element.
-ACTING = (b"on", b"style", b"ping", b"background", b"data-consent")
+ACTING = (b"on", b"style", b"ping", b"background")
 
 # Start tags that end foreign content (13.2.6.5); font does with one of three attributes.
 _BREAKOUT = frozenset(

@@ -63,14 +63,27 @@ V = TypeVar("V", Verdict, FormVerdict)
 
 
 class Matcher:
-    """Immutable; one per rule set; shared by all requests. `version` is a short digest of the rules.
+    """Immutable; one per rule set; shared by all requests. `version` is a short digest of the rules; `near_texts` are lower-case
+    texts of which one stands in every match of a `near` pattern.
 
     Every question answers with all rules that matched, at most one per vendor, in the order of the vendors given, so that a
     thing two vendors share is withheld until both are allowed. Host rules never match the site's own host. No question
     raises, whatever it is asked about.
     """
 
-    __slots__ = ("_code", "_cookies", "_forms", "_near", "_near_index", "_order", "_sites", "_urls", "skim", "version")
+    __slots__ = (
+        "_code",
+        "_cookies",
+        "_forms",
+        "_near",
+        "_near_index",
+        "_order",
+        "_sites",
+        "_urls",
+        "near_texts",
+        "skim",
+        "version",
+    )
 
     def __init__(self, vendors: Iterable[VendorFile] = ()) -> None:
         files = tuple(vendors)
@@ -87,7 +100,9 @@ class Matcher:
         )
         near = dict.fromkeys(rule.near for file in files for _, rule in _url_rules(file) if rule.near is not None)
         self._near = {pattern: compile_pattern(pattern) for pattern in near}
-        self._near_index = TextIndex((text.encode(), pattern) for pattern in near for text in plain_texts(pattern))
+        texts = [(text.encode(), pattern) for pattern in near for text in plain_texts(pattern)]
+        self.near_texts = tuple(text for text, _ in texts)
+        self._near_index = TextIndex(texts)
 
     def url(self, url: Url, *, site_host: str = "", marks: frozenset[str] = frozenset()) -> tuple[Verdict, ...]:
         """Rules for one URL, however it is loaded. *marks*: the `near` patterns that were seen earlier in the page.
