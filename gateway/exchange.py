@@ -26,7 +26,8 @@ class Exchange:
     *id* is 16 hexadecimal digits, drawn at random; *path* is the target without its query, as it came; *status* is 0 until
     a head went out. *bytes_in* and *bytes_out* count bodies as they crossed the wire, without framing. *plan* is what
     happened to the body (`pass`, `rewrite`, `guard`; empty where no response of the origin was used). *basis* is None until
-    the decision. *withheld* holds the first `WITHHELD_KEPT` things, *withheld_count* counts all of them. *reason* is a
+    the decision. *withheld* holds the first `WITHHELD_KEPT` things, *withheld_count* counts all of them. *memo_hits* and *memo_misses* count the segments of a page that were,
+    and were not, rewritten before. *reason* is a
     closed word wherever the outcome is not `served`, never text from a peer.
     """
 
@@ -43,6 +44,8 @@ class Exchange:
     withheld: tuple[Withheld, ...]
     withheld_count: int
     degraded: tuple[Degraded, ...]
+    memo_hits: int
+    memo_misses: int
     outcome: Outcome
     reason: str = ""
 

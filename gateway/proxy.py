@@ -41,6 +41,7 @@ from gateway.head import (
     to_client,
     to_upstream,
 )
+from gateway.page.memo import Memo
 from gateway.page.rewriter import PageLimits, Rewriter
 from gateway.peers import Peers
 from gateway.settings import Settings
@@ -120,6 +121,7 @@ class Proxy:
         self._log = log
         self._clock = clock
         self._under_way = 0
+        self._memo = Memo(limit_bytes=settings.page.memo_bytes) if settings.page.memo_bytes else None
         self._page_limits = PageLimits(
             tag_bytes=settings.page.tag_limit_bytes, inline_bytes=settings.page.inline_limit_bytes
         )
@@ -193,7 +195,7 @@ class Proxy:
             # Until the first bytes of the page were rewritten there is a narrower way than to fail.
             first = await origin.read()
             try:
-                page = _Page(head, decision, matcher, site, self._page_limits).begin(first)
+                page = _Page(head, decision, matcher, site, self._page_limits, self._memo).begin(first)
             except BrokenCoding:
                 raise
             except Exception as error:  # noqa: BLE001 - told, and answered by the guard policy
@@ -304,7 +306,15 @@ async def _send_page(page: "_Page", origin: UpstreamResponse, response: RawRespo
 class _Page:
     """Decode, rewrite, encode: what is fed comes out of *pieces*, a bounded one at a time."""
 
-    def __init__(self, head: ClientHead, decision: Decision, matcher: Matcher, site: str, limits: PageLimits) -> None:
+    def __init__(
+        self,
+        head: ClientHead,
+        decision: Decision,
+        matcher: Matcher,
+        site: str,
+        limits: PageLimits,
+        memo: Memo | None,
+    ) -> None:
         self._decoder = decoder(head.decode, limits=PAGE_LIMITS)
         self._encoder = encoder(head.encode, level=GZIP_LEVEL)
         self.rewriter = Rewriter(
@@ -314,6 +324,7 @@ class _Page:
             charset=head.charset,
             limits=limits,
             xml=head.xml,
+            memo=memo,
         )
         self.pieces: Iterator[bytes] = iter(())
         self.closed = False
@@ -391,6 +402,7 @@ class _Record:
         self._withheld: list[Withheld] = []
         self._withheld_count = 0
         self._degraded: list[Degraded] = []
+        self._memo_use = (0, 0)
         self.outcome: Outcome | None = None
         self._reason = ""
 
@@ -424,6 +436,7 @@ class _Record:
         withheld, degraded = rewriter.take_report()
         self.withhold(withheld)
         self.degrade(degraded)
+        self._memo_use = rewriter.memo_use
 
     def fail(self, error: BaseException) -> None:
         """Tell a fault."""
@@ -446,6 +459,8 @@ class _Record:
             withheld=tuple(self._withheld),
             withheld_count=self._withheld_count,
             degraded=tuple(self._degraded),
+            memo_hits=self._memo_use[0],
+            memo_misses=self._memo_use[1],
             outcome=self.outcome or Outcome.SERVED,
             reason=self._reason,
         )

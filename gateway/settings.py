@@ -193,9 +193,12 @@ class PageSettings(_Table):
     """`[page]`: bounds of the rewriter."""
 
     tag_limit_bytes: Bytes = Field(
-        1_048_576, description="one start tag; a longer one that could load something loses its attributes"
+        65_536, description="one start tag; a longer one is judged attribute by attribute as it passes"
     )
-    inline_limit_bytes: Bytes = Field(262_144, description="one script's text; a longer one is judged as it passes")
+    inline_limit_bytes: Bytes = Field(131_072, description="one script's text; a longer one is judged as it passes")
+    memo_bytes: Bytes = Field(
+        33_554_432, description="segments of pages that are remembered as rewritten, in each process; 0 remembers none"
+    )
 
 
 class Settings(_Table):

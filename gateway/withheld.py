@@ -62,10 +62,10 @@ class Degraded(StrEnum):
     UNREADABLE_CHARSET = "unreadable-charset"  # a page in a character encoding that cannot be scanned: guard policy
     PARTIAL_PAGE = "partial-page"  # a 206 of a page, or no-transform: guard policy
     SNIFFED_TYPE = "sniffed-type"  # a body without a type, in which a browser may find a page: guard policy
-    TAG_OVER_LIMIT = "tag-over-limit"  # a start tag longer than is buffered: the tag is dropped
-    NESTED_TOO_DEEP = (
-        "nested-too-deep"  # a document within documents, deeper than is looked into: it is deferred unread
-    )
+    TAG_OVER_LIMIT = "tag-over-limit"  # a start tag longer than is buffered: judged attribute by attribute
+    NESTED_TOO_DEEP = "nested-too-deep"  # a document or a noscript within others, deeper than is looked into: deferred or gone, unread
     INLINE_OVER_LIMIT = "inline-over-limit"  # a script longer than is buffered, judged late: the script is cut off
+    UNKNOWN_FENCE = "unknown-fence"  # an author's fence or attribute that names nobody known: everything is asked for
+    UNCLOSED_FENCE = "unclosed-fence"  # an author's fence without an end: it holds until the end of the page
     BROKEN_CODING = "broken-coding"  # the body's Content-Encoding broke half way: the response is aborted
     REWRITER_FAULT = "rewriter-fault"  # a fault of ours inside a page: the response is aborted

@@ -68,8 +68,11 @@ DEGRADED: Mapping[Degraded, str] = {
     Degraded.UNREADABLE_CHARSET: "a page in a character encoding in which tags cannot be found: the guard policy",
     Degraded.PARTIAL_PAGE: "a part of a page (206), or a page that must not be transformed: the guard policy",
     Degraded.SNIFFED_TYPE: "a body without a type, in which a browser may find a page: the guard policy",
-    Degraded.TAG_OVER_LIMIT: "a start tag beyond `page.tag_limit_bytes` that could load something loses its attributes",
-    Degraded.NESTED_TOO_DEEP: "a document within documents, deeper than is looked into, is deferred unread",
+    Degraded.TAG_OVER_LIMIT: "a start tag beyond `page.tag_limit_bytes` is judged attribute by attribute; one that is too long "
+    "to be judged is put out of force",
+    Degraded.NESTED_TOO_DEEP: "a document or noscript within others, deeper than is looked into, is deferred or gone unread",
+    Degraded.UNKNOWN_FENCE: "an author's fence or attribute that names nobody known asks for everything optional",
+    Degraded.UNCLOSED_FENCE: "an author's fence without an end holds to the end of the page",
     Degraded.INLINE_OVER_LIMIT: "a script beyond `page.inline_limit_bytes` is judged as it passes, and cut off if need be",
     Degraded.BROKEN_CODING: "the Content-Encoding of a page broke half way: 502, or the connection is reset",
     Degraded.REWRITER_FAULT: "a fault of the gateway's own: the guard policy, or the connection is reset",

@@ -41,6 +41,8 @@ EXCHANGE = Exchange(
     withheld=(),
     withheld_count=2,
     degraded=(),
+    memo_hits=3,
+    memo_misses=1,
     outcome=Outcome.SERVED,
 )
 THING = Withheld(
@@ -182,6 +184,8 @@ def test_a_proxied_line_tells_the_whole_exchange() -> None:
         "request_id": "0123456789abcdef",
         "status": 200,
         "plan": "rewrite",
+        "memo_hits": 3,
+        "memo_misses": 1,
         "granted": ["necessary"],
         "basis": "no-choice",
         "bytes": 1234,

@@ -22,7 +22,7 @@ def scan(chunks: list[bytes], *, limit: int = 1000, xml: bool = False) -> list[P
 def merged(pieces: list[Piece]) -> list[tuple[Token, bytes, bytes]]:
     """Neighbours of one kind joined: their number may depend on the cut, their sum may not.
 
-    Opaque pieces count as runs: a tag beyond the limit is one or the other. So do tags that are told for their attributes
+    Opaque pieces count as runs, and a long tag that has ended is one. So do tags that are told for their attributes
     only: one more may be told when it comes in pieces, and whoever asked takes it apart and finds nothing.
     """
     joined: list[tuple[Token, bytes, bytes]] = []
@@ -30,8 +30,9 @@ def merged(pieces: list[Piece]) -> list[tuple[Token, bytes, bytes]]:
         is_told = piece.token is not Token.START or piece.name in WANTED | _CONTENT_IS_TEXT
         token = piece.token if is_told and piece.token is not Token.OPAQUE else Token.RUN
         name = b"" if token is Token.RUN else piece.name
-        if joined and token in (Token.RUN, Token.TEXT) and (joined[-1][0], joined[-1][2]) == (token, name):
-            joined[-1] = (token, joined[-1][1] + piece.raw, name)
+        before = joined[-1] if joined else (Token.END, b"", b"")
+        if (token in (Token.RUN, Token.TEXT) and (before[0], before[2]) == (token, name)) or before[0] is Token.LONG:
+            joined[-1] = (token, before[1] + piece.raw, name)
         else:
             joined.append((token, piece.raw, name))
     return joined
@@ -141,18 +142,14 @@ def test_in_xml_an_empty_element_ends_where_it_stands() -> None:
 
 
 @pytest.mark.parametrize("length", [39, 40, 41])
-def test_a_start_tag_is_told_up_to_the_limit_and_lost_beyond_it(length: int) -> None:
+def test_a_start_tag_is_told_whole_up_to_the_limit_and_in_pieces_beyond_it(length: int) -> None:
     """Memory is bounded; the bound must hold whether the tag comes whole or in pieces."""
     tag = b"<img alt='" + b"x" * (length - 12) + b"'>"
     assert len(tag) == length
     for chunks in chunkings(tag + b"<p>"):
         found = merged(scan(chunks, limit=40))
-        if length <= 40:
-            assert found == [(Token.START, tag, b"img"), (Token.RUN, b"<p>", b"")]
-        else:
-            assert found == [(Token.OVERSIZE, b"", b"img"), (Token.RUN, b"<p>", b"")]
-    lost = [piece.lost for piece in scan([tag[:20], tag[20:]], limit=40) if piece.token is Token.OVERSIZE]
-    assert lost == ([] if length <= 40 else [length])
+        token = Token.START if length <= 40 else Token.LONG_END
+        assert found == [(token, tag, b"img"), (Token.RUN, b"<p>", b"")]
 
 
 @pytest.mark.parametrize("name", [b"a", b"/img", b"svg"])
@@ -169,9 +166,9 @@ def test_content_of_an_oversize_script_is_still_its_content() -> None:
     """Otherwise the code would come to stand in the page as text, and markup inside its strings as elements."""
     page = b"<script data-x='" + b"x" * 99 + b"'>var a = '<img>'</script><img>"
     for chunks in chunkings(page):
-        tokens = [(piece.token, piece.name) for piece in scan(chunks, limit=40) if piece.token is not Token.RUN]
+        tokens = [(piece[0], piece[2]) for piece in merged(scan(chunks, limit=40)) if piece[0] is not Token.RUN]
         assert [t for t in tokens if t[0] is not Token.TEXT] == [
-            (Token.OVERSIZE, b"script"),
+            (Token.LONG_END, b"script"),
             (Token.END, b"script"),
             (Token.START, b"img"),
         ]

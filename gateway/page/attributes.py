@@ -47,15 +47,20 @@ def attributes(raw: bytes) -> Iterator[Attribute]:
 class TagEnd:
     """Finds the end of a tag whose bytes come in pieces, looking at each byte once."""
 
+    _REST_OF_NAME = re.compile(rb"[^\t\n\f\r />]*+")
+    # Attributes that end for certain: something follows that neither is space nor gives them a value.
+    _WHOLE = re.compile(rb"(?:[\t\n\f\r /]*+" + ATTRIBUTE + rb"(?=[\t\n\f\r ]*+[^\t\n\f\r ]))*+")
     _BETWEEN = re.compile(rb"[\t\n\f\r /]*+")
     _ATTRIBUTE_NAME = re.compile(rb"[^\t\n\f\r />=]*+")
     _AFTER_NAME = re.compile(rb"[\t\n\f\r ]*+")
     _BARE = re.compile(rb"[^\t\n\f\r >]*+")
 
     def __init__(self, at: int) -> None:
-        """*at*: the place behind the tag's name."""
+        """*at*: the place behind the tag's name, or behind as much of it as has come."""
         self._at = at
-        self._step = self._between
+        self._step = self._tag_name
+        self._solidus = False  # the last byte was a "/" between attributes
+        self.closes_itself = False
 
     def find(self, buffer: bytearray) -> int | None:
         """The place behind the tag's ">", or None where it has not come."""
@@ -68,14 +73,28 @@ class TagEnd:
         """The first *count* bytes of the buffer are gone."""
         self._at -= count
 
+    def _tag_name(self, buffer: bytearray) -> bool:
+        self._skip(self._REST_OF_NAME, buffer)
+        if self._at < len(buffer):
+            self._step = self._between
+        return False
+
     def _between(self, buffer: bytearray) -> bool:
+        begin = self._at
+        self._skip(self._WHOLE, buffer)
+        after = self._at
         self._skip(self._BETWEEN, buffer)
+        if self._at > after:
+            self._solidus = buffer[self._at - 1] == ord("/")
+        elif after > begin:
+            self._solidus = False
         if self._at == len(buffer):
             return False
         self._at += 1
         if buffer[self._at - 1] == ord(">"):
+            self.closes_itself = self._solidus
             return True
-        self._step = self._name
+        self._step, self._solidus = self._name, False
         return False
 
     def _name(self, buffer: bytearray) -> bool:

@@ -1,23 +1,24 @@
 """What all parts of one page share: the decision, the base of its URLs, its encoding, and the report."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
 from gateway.consent.model import Decision
-from gateway.page.attributes import TAG_REST, Attribute, attributes, decode_references
+from gateway.page.attributes import Attribute, attributes, decode_references
 from gateway.page.elements import Values
-from gateway.page.scanner import COMMENT
 from gateway.vendors.match import FormVerdict, Matcher, Verdict
 from gateway.vendors.url import Url, parse
 from gateway.withheld import Action, Degraded, Kind, Withheld
 
-# Whole tags inside a run of tags nobody asked for: where `near` patterns are looked for.
-_TAG = re.compile(rb"<[A-Za-z][^\t\n\f\r />]*+" + TAG_REST)
-_COMMENT = re.compile(COMMENT)
+# Of the base, what URLs that begin with "/" need; and URLs that need no more.
+_ORIGIN = re.compile(r"[a-z]+://[^/?#]*")
+_IS_ROOTED = re.compile(
+    r"[\x00-\x20]*(?:[/\\]|(?:https?|wss?):[/\\]|(?!(?:https?|wss?|ftp|file):)[a-z][a-z0-9+.-]*:)", re.IGNORECASE
+)
 
 # Start tags are repeated within a page and across pages; longer ones are not worth keeping.
 _TAGS_REMEMBERED = 4096
@@ -41,6 +42,13 @@ class Report:
 
 
 @dataclass(slots=True)
+class Event:
+    """Whether something has happened."""
+
+    happened: bool = False
+
+
+@dataclass(slots=True)
 class Page:
     """What all parts of one page share."""
 
@@ -60,6 +68,8 @@ class Page:
     skims: bool = False
     report: Report = field(default_factory=Report)
     depth: int = 0
+    # Set when a URL, also one of a document inside, needs more of the base than its scheme and host.
+    leans_on_path: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
         url = parse(self.site)
@@ -74,24 +84,47 @@ class Page:
         url = parse(self.base)
         self.skims = url is not None and self.matcher.skim.suits(url.host, url.path, site_host=self.site_host)
 
+    @property
+    def state(self) -> Hashable:
+        """All that the meaning of markup depends on here, but for the path of the base."""
+        origin = _ORIGIN.match(self.base)
+        return (
+            *(
+                self.matcher.version,
+                self.decision.granted,
+                self.decision.vendors_granted,
+                self.decision.vendors_refused,
+            ),
+            *(
+                origin[0] if origin else self.base,
+                self.site_host,
+                self.base_is_settled,
+                self.codec,
+                self.codec_is_settled,
+            ),
+            *(self.marks, self.skims, self.limits, self.xml, self.depth),
+        )
+
     def refused(self, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
         """Those of *verdicts* that this visitor did not agree to."""
         return tuple(v for v in verdicts if not self.decision.allows(v.needs, vendor=v.vendor))
 
     def url(self, text: str) -> Url | None:
         """A URL of the page, resolved."""
+        if _IS_ROOTED.match(text) is None:
+            self.leans_on_path.happened = True
         return parse(text, self.base)
 
     def refused_url(self, text: str) -> tuple[tuple[Verdict, ...], str]:
         """What is refused of one URL as it stands in the page, and its host."""
-        url = parse(text, self.base)
+        url = self.url(text)
         if url is None:
             return (), ""
         return self.refused(self.matcher.url(url, site_host=self.site_host, marks=self.marks)), url.host
 
     def refused_connection(self, text: str) -> tuple[tuple[Verdict, ...], str]:
         """What refuses a mere connection to the host of a URL (nobody who may run needs it), and that host."""
-        url = parse(text, self.base)
+        url = self.url(text)
         if url is None:
             return (), ""
         verdicts = self.matcher.connection(url, site_host=self.site_host)
@@ -101,6 +134,10 @@ class Page:
     def refused_code(self, code: bytes, where: Literal["script", "handler"]) -> tuple[Verdict, ...]:
         """What is refused of one piece of code."""
         return self.refused(self.matcher.inline(code, where=where, site_host=self.site_host)) if code.strip() else ()
+
+    def may_run(self, code: bytes) -> bool:
+        """Nothing of this script is refused; it is short enough to be judged as a whole."""
+        return len(code) <= self.limits.inline_bytes and not self.refused_code(code, "script")
 
     def withhold(
         self, kind: Kind, verdicts: Iterable[Verdict | FormVerdict], action: Action, *, host: str = "", at: int
@@ -115,20 +152,13 @@ class Page:
         """The context of a document inside this one, whose text is in hand: the same base, in UTF-8, with a report of its own."""
         return replace(self, codec="utf-8", codec_is_settled=True, xml=False, report=Report(), depth=self.depth + 1)
 
-    def look_for_marks(self, raw: bytes) -> None:
-        """Remember which `near` patterns stand in a tag of *raw*: of text and comments they say nothing."""
-        lower = raw.lower()
-        for text in self.near:
-            if text in lower:
-                break
-        else:
-            return
-        for tag in _TAG.finditer(_COMMENT.sub(b"", raw)):
-            # A tag beyond the limit is not looked at here either: whether it came whole is up to the network.
-            if len(tag[0]) <= self.limits.tag_bytes:
-                self.marks |= self.matcher.marks_in(tag[0])
-        if self.marks.issuperset(self.matcher.near):
-            self.near = ()
+    def look_for_marks(self, tag: bytes) -> None:
+        """Remember which `near` patterns stand in a whole start tag: of text and comments they say nothing."""
+        found = self.matcher.marks_in(tag)
+        if found:
+            self.marks |= found
+            if self.marks.issuperset(self.matcher.near):
+                self.near = ()
 
     def read(self, raw: bytes) -> tuple[tuple[Attribute, ...], Values]:
         """The attributes of a start tag, and their values as a browser has them."""

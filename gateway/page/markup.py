@@ -1,30 +1,42 @@
 """Markup, token by token: what may stay as it is, and what becomes of the rest.
 
 Noscript content is scanned as markup of its own: a visitor without scripting loads it, a visitor with scripting sees it as
-text, and neither may be able to hide the rest of the page from the other's reading. The same goes for `srcdoc` and for HTML
-in a `data:` address: documents inside the document. Plain templates are left alone: their content is nothing until a script
-clones it.
+text, and neither may be able to hide the rest of the page from the other's reading. Documents inside the document are read like the
+page (see `nested`). Plain templates are left alone: their content is nothing until a script clones it; only a declarative shadow root
+that is in no other template is live.
+
+Where browsers disagree on what is text, both readings count. Inside a `select` older parsers drop the tags of `xmp`, `style`, `title`
+and the like and go on with markup, while newer ones take what follows for text; in a frameset all drop them, and the frameset itself
+is dropped where the page has begun to say something. There the content of these elements is judged as what it is for the one and
+scanned as markup for the other. The content of `iframe`, `noframes` and `noembed` is nobody's markup elsewhere, and stays.
 """
 
-import base64
-import binascii
-import html
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import chain
-from urllib.parse import unquote_to_bytes
 
-from gateway.consent.model import OPTIONAL
-from gateway.page import css, inert
-from gateway.page.attributes import Attribute
+from gateway.page import amp, inert
+from gateway.page.acting import Acting, may_act
+from gateway.page.authors import Authors, Said
 from gateway.page.context import Page
-from gateway.page.elements import WANTED, Loads, Values, is_code, is_loading_data, loads, seen_size
+from gateway.page.elements import (
+    TEXT_OR_MARKUP,
+    WANTED,
+    Loads,
+    Values,
+    is_loading_data,
+    loads,
+    runs_code,
+    seen_size,
+    style_sheet_of,
+)
 from gateway.page.encoding import codec_of
+from gateway.page.forms import Forms
+from gateway.page.long_tag import Judges, LongTag
+from gateway.page.nested import Nested
 from gateway.page.scanner import Piece, Scanner, Token
-from gateway.page.texts import HeldText, Script, StyleSheet
-from gateway.vendors.match import FormVerdict, Verdict
-from gateway.withheld import Action, Degraded, Kind, Withheld
+from gateway.page.texts import Both, Gone, HeldText, Script, StyleSheet, WaitingStyleSheet
+from gateway.vendors.match import Verdict
+from gateway.withheld import Action, Degraded, Kind
 
 # Tags that neither open text nor change how others are read: a first look can be enough.
 _SKIMMED = frozenset(
@@ -33,45 +45,86 @@ _SKIMMED = frozenset(
         *(b"track", b"use", b"video"),
     }
 )
-# Something in the tag may act that is no URL of its element: a handler, a style, a ping, a background.
-_MAY_ACT = re.compile(rb"[\t\n\f\r /\"'](?:on|ping|background|style)", re.IGNORECASE)
-_MAY_RUN = re.compile(rb"[\t\n\f\r /\"'](?:on|ping|background)", re.IGNORECASE)
+# Something in the tag may act that is no URL of its element: a handler, a style, a ping, a background; or the author speaks.
+_ACTS = rb"on|ping|background|attributionsrc|data-b|formaction|data-consent-|(?:xlink:)?href[\t\n\f\r ]*=[\"'\x00-\x20]*[jJ&]"
+_MAY_RUN = re.compile(rb"[\t\n\f\r /\"'](?:" + _ACTS + rb")", re.IGNORECASE)
+# Or an address holds a document or a style sheet itself, which may be encoded.
+_MAY_ACT = re.compile(
+    rb"[\t\n\f\r /\"'](?:style|data-consent|" + _ACTS + rb")|data:(?!image/(?!svg)|font/)", re.IGNORECASE
+)
 # A style in which no URL can hide.
-_MAY_FETCH = re.compile(rb"url|src|image-set|[\\&]", re.IGNORECASE)
+_MAY_FETCH = re.compile(rb"url|src|image\(|image-set|--|[\\&]", re.IGNORECASE)
 
 # What release does not want back: by then the page has loaded what was hinted at, and nobody asks to be sent away.
 _REMOVED_KINDS = frozenset({Kind.HINT, Kind.REFRESH})
 
-# Their end tag and content stay behind: the element has to.
-_KEPT = frozenset({b"script", b"iframe", b"object", b"video", b"audio"})
+# Elements that can go without a trace: neither content nor an end tag stays behind.
+_VOID = frozenset(
+    {
+        *(b"bgsound", b"embed", b"frame", b"image", b"img", b"input", b"link", b"meta", b"param", b"source", b"track"),
+        *(b"animate", b"feimage", b"set", b"use"),
+    }
+)
+# What a visitor without scripting gets in place of a script is a pixel, and no picture.
+_PIXELS_OF_NOSCRIPT = frozenset({b"img", b"image", b"input"})
+
+# Text that is markup for some, within such text: one level is what honest pages have. What lies deeper goes.
+_TEXT_DEPTH_LIMIT = 4
 
 # A picture that keeps the place of another: transparent, and of its shape, which style sheets may go by.
 _TRANSPARENT = b" src=\"data:image/svg+xml,%%3Csvg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d'/%%3E\""
 
-# Documents within documents: each level at least doubles the length of its quotes, so honest pages have one or two.
-_DEPTH_LIMIT = 4
-
-# Who stands for what was not read: nobody less than everybody.
-_UNREAD = Verdict("unread", Degraded.NESTED_TOO_DEEP, OPTIONAL)
-
-_DATA_HTML = re.compile(r"\s*data:\s*(?:text/html|application/xhtml\+xml|image/svg\+xml)([^,]*),", re.IGNORECASE)
-_DATA_CSS = re.compile(r"\s*data:\s*text/css([^,]*),", re.IGNORECASE)
-_JAVASCRIPT = re.compile(r"[\x00-\x20]*j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t\s*:", re.IGNORECASE)
-
 
 class Markup:
-    """One stream of markup: the page itself, what a noscript holds, or a document inside the page. Dead after `close`."""
+    """One stream of markup: the page itself, the text of an element, or a document inside the page. Dead after `close`.
 
-    def __init__(self, page: Page, *, in_noscript: bool = False, at: int = 0) -> None:
+    *within* are the elements whose text this is, the innermost last, for those who take it for markup; *waits* what the author's fences
+    around ask for; *at* the place of the first byte in the page.
+    """
+
+    def __init__(
+        self, page: Page, *, within: tuple[bytes, ...] = (), waits: tuple[Verdict, ...] = (), at: int = 0
+    ) -> None:
         self._page = page
-        self._in_noscript = in_noscript
-        self._scanner = Scanner(wanted=WANTED, tag_limit_bytes=page.limits.tag_bytes, xml=page.xml)
+        self._within = within
+        self._scanner = Scanner(
+            wanted=WANTED,
+            tag_limit_bytes=page.limits.tag_bytes,
+            traces=page.matcher.traces,
+            may_run=page.may_run,
+            xml=page.xml,
+        )
+        self._scanner.quick = page.skims
         self._at = at  # in the page, of the token in hand
         self._text: HeldText | None = None
         self._text_is_foreign = False
         self._templates = 0
-        self._hidden_fields: frozenset[str] = frozenset()
-        self._form_marks = b""
+        self._long: LongTag | None = None  # the tag in hand, where it is too long to be whole
+        self._passes_long = False  # it stands in a template
+        self._ahead = 0  # bytes of it that have passed
+        self._in_select = False
+        self._in_frameset = False
+        self._configured = b""  # an AMP element that is open, whose JSON names what it asks, and whom that waits for
+        self._configured_waits: tuple[Verdict, ...] = ()
+        self._authors = Authors(page, waits)
+        self._nested = Nested(page, lambda inner, at: Markup(inner, at=at))
+        self._hidden_fields = Forms(page)
+        self._acting = Acting(page, self._nested, self._hidden_fields)
+
+    @property
+    def at(self) -> int:
+        """The place in the page up to which everything has gone out; in between things no more is known."""
+        return self._at
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Nothing is open that what follows could depend on: no tag, script, template, form, fence."""
+        at_rest = self._scanner.is_at_rest and self._scanner.quick and self._text is None
+        return at_rest and not (self._authors.is_open or self._long is not None or self._passes_long)
+
+    def pass_by(self, count: int) -> None:
+        """The next *count* bytes go another way; at rest only, from one rest to another."""
+        self._at += count
 
     def feed(self, data: bytes) -> bytes:
         """Take the next piece; answers what may go out already."""
@@ -79,29 +132,42 @@ class Markup:
 
     def close(self) -> bytes:
         """The end; answers the rest."""
-        rest = b"".join([*self._rewritten(self._scanner.close()), *self._end_of_text()])
-        # A tag that noscript cuts off goes on behind it for a visitor without scripting: better no tag at all.
-        return b"" if self._in_noscript and rest.startswith(b"<") else rest
+        has_text = self._text is not None
+        rest = b"".join(self._rewritten(self._scanner.close()))
+        long = self._long.close() if self._long is not None else b""
+        # A tag that its end cuts off goes on behind it for those who see markup here: better no tag at all.
+        if self._within and not has_text and rest.startswith(b"<"):
+            rest = b""
+        self._authors.close()
+        return rest + long + b"".join(self._end_of_text())
 
     def _rewritten(self, pieces: Iterable[Piece]) -> list[bytes]:
         out: list[bytes] = []
         page = self._page
         for piece in pieces:
-            token, raw, name, _, lost = piece
-            if self._text is not None and (token is Token.TEXT or (self._text_is_foreign and token <= Token.OPAQUE)):
+            token, raw, name, _ = piece
+            if self._text is not None and (token is Token.TEXT or (self._text_is_foreign and token <= Token.RUN)):
                 out.append(self._text.feed(raw))
-            elif token is Token.TEXT:
+            elif token is Token.TEXT or token is Token.OPAQUE:
+                if self._text is not None:
+                    out += self._end_of_text()
                 out.append(raw)
             else:
                 if self._text is not None:
                     out += self._end_of_text()
-                if page.near and (token is Token.RUN or token is Token.START):
+                if page.near and (
+                    token is Token.START or (token is Token.RUN and raw[1:2].isalpha() and raw[:1] == b"<")
+                ):
                     page.look_for_marks(raw)
-                if token <= Token.OPAQUE or (token is Token.START and self._is_harmless(name, raw)):
+                if token is Token.RUN or (token is Token.START and self._is_harmless(name, raw)):
                     out.append(raw)
                 else:
                     out += self._tag(piece)
-            self._at += len(raw) + lost
+                    self._scanner.quick = page.skims and not (self._templates or self._hidden_fields)
+            self._ahead += len(raw)
+            if token is not Token.LONG:
+                self._at += self._ahead
+                self._ahead = 0
         return out
 
     def _is_harmless(self, name: bytes, raw: bytes) -> bool:
@@ -110,7 +176,9 @@ class Markup:
             return _MAY_RUN.search(raw) is None and _MAY_FETCH.search(raw) is None
         if name == b"meta":
             lower = raw.lower()
-            return b"http-equiv" not in lower and b"charset" not in lower
+            settled = self._page.codec_is_settled or (b"charset" not in lower and b"http-equiv" not in lower)
+            is_pragma = b"http-equiv" in lower and (b"refresh" in lower or b"&" in lower)
+            return settled and not is_pragma and _MAY_ACT.search(raw) is None
         return (
             name in _SKIMMED
             and self._page.skims
@@ -126,207 +194,232 @@ class Markup:
             case Token.END:
                 self._end(piece.name)
                 yield piece.raw
+            case Token.COMMENT:
+                self._comment(piece)
+                yield piece.raw
+            case Token.INSTRUCTION:
+                yield self._instruction(piece)
             case _:
-                self._page.report.degraded.append(Degraded.TAG_OVER_LIMIT)
-                kind = b' type="text/plain"' if piece.name == b"script" else b""
-                yield b"<" + piece.name + kind + b">"
+                yield self._more_of_long_tag(piece)
+
+    def _more_of_long_tag(self, piece: Piece) -> bytes:
+        """A start tag beyond the limit, in pieces."""
+        is_end = piece.token is Token.LONG_END
+        if self._long is None and not self._passes_long:
+            self._passes_long = self._templates > 0 and not self._authors.waits
+            self._templates += piece.name == b"template" and not piece.foreign and self._templates > 0
+        if self._passes_long:
+            self._passes_long = not is_end
+            return piece.raw
+        if self._long is None:
+            at = self._at
+            judges = Judges(
+                refused=self._refused,
+                action=self._action,
+                document=lambda: self._nested.open(at=at),
+                acting=self._acting,
+                nested=self._nested,
+                forms=self._hidden_fields,
+                authors=self._authors,
+            )
+            self._long = LongTag(
+                self._page, judges, name=piece.name, foreign=piece.foreign, in_text=bool(self._within), at=at
+            )
+        out = self._long.feed(piece.raw)
+        if is_end:
+            long, self._long = self._long, None
+            out += long.close()
+            self._end_of_long_tag(piece, long)
+        return out
+
+    def _end_of_long_tag(self, piece: Piece, long: LongTag) -> None:
+        values, waits = long.values, long.said.waits
+        if piece.name == b"template" and not piece.foreign and not self._templates:
+            self._templates += not _is_shadow_root(values)
+        if not self._templates:
+            self._note(piece, values, long.said)
+        if piece.name in amp.CONFIGURED:
+            self._configured, self._configured_waits = piece.name, long.waits
+            self._settle_skimming()
+        if long.said.ignored:
+            return
+        if piece.name == b"script":
+            text: HeldText | None = long.held_text(self._configured_waits if self._configured else None)
+        else:
+            tag = inert.Tag(b"", piece.name, ())
+            text = self._text_of(piece, tag, values, waits)
+            if isinstance(text, WaitingStyleSheet):
+                text = StyleSheet(self._page, lambda url: self._refused_fetch(url, waits), at=self._at)
+        self._text, self._text_is_foreign = text, piece.foreign and text is not None and piece.name == b"style"
+
+    def _comment(self, piece: Piece) -> None:
+        """A whole comment in which an author may speak; it stays as it is."""
+        self._authors.comment(piece.raw)
+        self._settle_skimming()
+
+    def _instruction(self, piece: Piece) -> bytes:
+        """What goes out of a whole processing instruction of an XML document: one that links a style sheet loads it."""
+        url = style_sheet_of(piece.raw, self._page.codec)
+        if not url:
+            return piece.raw
+        refused, host = self._refused(Loads(Kind.STYLESHEET, (url,), frozenset()), self._authors.waits)
+        self._page.withhold(Kind.STYLESHEET, refused, Action.REMOVED, host=host, at=self._at)
+        return b"" if refused else piece.raw
 
     # -- start tags -------------------------------------------------------------------------------------------------
 
     def _start(self, piece: Piece) -> Iterator[bytes]:
         found, values = self._page.read(piece.raw)
+        tag = inert.Tag(piece.raw, piece.name, found)
+        what = loads(piece.name, values, foreign=piece.foreign)
+        said = self._authors.said(values, loads=what is not None or piece.name == b"script")
         if piece.name == b"template" and not piece.foreign:
-            self._templates += self._templates > 0 or b"shadowrootmode" not in values
-        if self._templates:
-            yield piece.raw
+            self._templates += self._templates > 0 or not _is_shadow_root(values)
+        if not self._templates:
+            self._note(piece, values, said)
+        if said.ignored or (self._templates and not said.waits):
+            yield tag.render()
             return
+        refused = self._withheld(piece, tag, values, what, said.waits)
+        if refused is None:
+            return
+        self._withhold_attributes(piece, tag, values, said.waits)
+        if piece.name in amp.CONFIGURED:
+            self._configured, self._configured_waits = piece.name, refused
+            self._settle_skimming()
+        text = self._text_of(piece, tag, values, said.waits)
+        if not isinstance(text, (Script, WaitingStyleSheet)):  # these let the tag go with its text
+            yield tag.render()
+        self._text, self._text_is_foreign = text, piece.foreign and text is not None and piece.name == b"style"
+
+    def _withheld(
+        self, piece: Piece, tag: inert.Tag, values: Values, what: Loads | None, waits: tuple[Verdict, ...]
+    ) -> tuple[Verdict, ...] | None:
+        """Put out of force what the element loads, and answer whom it waits for; None where the element is gone."""
+        refused, host = self._refused(what, waits) if what is not None else ((), "")
+        if what is None or not refused:
+            return ()
+        # In XML an end tag without its start tag is the end of the page.
+        may_go = not piece.foreign or piece.raw.endswith(b"/>")
+        action = self._action(piece.name, what.kind, refused) if may_go else Action.DEFERRED
+        self._page.withhold(what.kind, refused, action, host=host, at=self._at)
+        if action is Action.REMOVED:
+            return None
+        put = b""
+        if piece.name == b"script":
+            tag.make_text()
+        elif piece.name in (b"img", b"image") and not piece.foreign and (size := seen_size(values)) is not None:
+            put = _TRANSPARENT % size
+        tag.withhold(what.attributes | tag.handlers, refused, put=put)
+        return refused
+
+    def _action(self, element: bytes, kind: Kind, refused: tuple[Verdict, ...]) -> Action:
+        """What becomes of an element of which something is refused."""
+        removed = kind in _REMOVED_KINDS or any(verdict.action == "remove" for verdict in refused)
+        removed = removed or (self._within[-1:] == (b"noscript",) and element in _PIXELS_OF_NOSCRIPT)
+        return Action.REMOVED if removed and element in _VOID else Action.DEFERRED
+
+    def _refused(self, what: Loads, waits: tuple[Verdict, ...]) -> tuple[tuple[Verdict, ...], str]:
+        """Verdicts of all URLs of one element that are refused, one a vendor, and the first host refused.
+
+        *waits* count where the element loads anything at all.
+        """
+        verdicts: list[Verdict] = []
+        first_host = ""
+        judge = self._page.refused_connection if what.connects else self._page.refused_url
+        for text in what.urls:
+            refused, host = judge(text)
+            verdicts += refused if host else self._nested.refused(text, what.kind, at=self._at)
+            if not first_host and (refused or (waits and self._acting.loads(text))):
+                first_host = host
+        if waits and (what.always or first_host or any(self._nested.holds_code(url, what.kind) for url in what.urls)):
+            verdicts[:0] = waits
+        return inert.one_a_vendor(verdicts), first_host
+
+    def _withhold_attributes(self, piece: Piece, tag: inert.Tag, values: Values, waits: tuple[Verdict, ...]) -> None:
+        """Put out of force what else in the tag must not act."""
+        for name, value in values.items():
+            if may_act(name) and tag.acts(name):
+                refused = self._acting.refused(piece.name, name, value, foreign=piece.foreign, waits=waits, at=self._at)
+                if refused.verdicts:
+                    tag.withhold((name,), refused.verdicts, put=refused.put)
+        if piece.name == b"input" and (emptied := self._hidden_fields.emptied_for(values)):
+            tag.withhold((b"value",), emptied, put=b' value=""')
+
+    def _text_of(self, piece: Piece, tag: inert.Tag, values: Values, waits: tuple[Verdict, ...]) -> HeldText | None:
+        """What the text of this element has to go through, if anything."""
+        page, at = self._page, self._at
+        if piece.name == b"script":
+            if tag.is_text:
+                return None
+            if runs_code(values, foreign=piece.foreign):
+                return Script(page, tag, at=at, waits=waits)
+            if is_loading_data(values, configures=bool(self._configured)):
+                return Script(page, tag, at=at, waits=(*waits, *self._configured_waits), is_data=True)
+            return None
+        if piece.name == b"noscript" and not piece.foreign:
+            return self._text_as_markup(piece, waits)
+        may_be_markup = not piece.foreign and piece.name in TEXT_OR_MARKUP
+        # Noframes is text in a frameset, too.
+        may_be_markup = may_be_markup and (
+            self._in_select or self._scanner.in_doubt or (self._in_frameset and piece.name != b"noframes")
+        )
+        markup = self._text_as_markup(piece, waits) if may_be_markup else None
+        if piece.name != b"style":
+            return markup
+        if markup is not None:
+            return Both(StyleSheet(page, lambda url: self._refused_fetch(url, waits), at=at), markup)
+        if waits:
+            return WaitingStyleSheet(page, tag, lambda url: self._refused_fetch(url, waits), at=at)
+        return StyleSheet(page, self._nested.refused_fetch, at=at)
+
+    def _text_as_markup(self, piece: Piece, waits: tuple[Verdict, ...]) -> HeldText:
+        if len(self._within) == _TEXT_DEPTH_LIMIT:
+            self._page.report.degraded.append(Degraded.NESTED_TOO_DEEP)
+            return Gone()
+        return Markup(
+            self._page, within=(*self._within, piece.name), waits=waits, at=self._at + self._ahead + len(piece.raw)
+        )
+
+    def _refused_fetch(self, url: str, waits: tuple[Verdict, ...]) -> tuple[tuple[Verdict, ...], str]:
+        """What is refused of one URL of a style sheet that waits for the author."""
+        refused, host = self._nested.refused_fetch(url)
+        return inert.one_a_vendor((*(waits if self._acting.loads(url) else ()), *refused)), host
+
+    # -- what tags change ---------------------------------------------------------------------------------------------
+
+    def _note(self, piece: Piece, values: Values, said: Said) -> None:
         match piece.name:
             case b"base":
                 self._settle_base(values)
             case b"meta":
                 self._settle_codec(values)
-            case b"noscript" if not piece.foreign:
-                self._hold(Markup(self._page, in_noscript=True, at=self._at + len(piece.raw)))
-            case b"style":
-                self._hold(StyleSheet(self._page, at=self._at), foreign=piece.foreign)
-            case b"form":
-                self._enter_form(values)
-        what = loads(piece.name, values, foreign=piece.foreign)
-        refused, host = self._refused(what)
-        if what is not None and refused:
-            yield self._withheld(piece, found, values, what, refused, host)
-        elif self._holds_code(piece, values, what):
-            self._hold(Script(self._page, piece.raw, found, values, at=self._at))
-        else:
-            yield self._with_attributes_withheld(piece, found, values)
+            case b"form" if not said.ignored:
+                self._hidden_fields.enter(values, at=self._at)
+            case b"select" if not piece.foreign:
+                self._in_select = True
+                self._settle_skimming()
+            case b"frameset" if not piece.foreign:
+                self._in_frameset = True
+                self._settle_skimming()
 
-    def _hold(self, text: HeldText, *, foreign: bool = False) -> None:
-        self._text, self._text_is_foreign = text, foreign
+    def _end(self, name: bytes) -> None:
+        if name == b"template":
+            self._templates -= self._templates > 0
+        elif name == b"form":
+            self._hidden_fields.leave()
+        elif name == b"select":
+            self._in_select = False
+            self._settle_skimming()
+        elif name == self._configured:
+            self._configured, self._configured_waits = b"", ()
+            self._settle_skimming()
 
-    @staticmethod
-    def _holds_code(piece: Piece, values: Values, what: Loads | None) -> bool:
-        """A script whose text runs: without a src, or in svg, where src means nothing and href is told apart later."""
-        if piece.name != b"script" or not (what is None or piece.foreign):
-            return False
-        return is_code(values, foreign=piece.foreign) or is_loading_data(values)
-
-    def _refused(self, what: Loads | None) -> tuple[tuple[Verdict, ...], str]:
-        """Verdicts of all URLs of one element that are refused, at most one a vendor, and the first host refused."""
-        by_vendor: dict[str, Verdict] = {}
-        first_host = ""
-        for text in what.urls if what else ():
-            judge = self._page.refused_connection if what is not None and what.connects else self._page.refused_url
-            refused, host = judge(text)
-            if not host and what is not None and what.kind in (Kind.IFRAME, Kind.OBJECT):
-                refused = self._refused_document(text)
-            elif not host and what is not None and what.kind is Kind.STYLESHEET:
-                refused = self._refused_style_sheet(text)
-            for verdict in refused:
-                by_vendor.setdefault(verdict.vendor, verdict)
-                first_host = first_host or host
-        return tuple(by_vendor.values()), first_host
-
-    def _refused_document(self, text: str) -> tuple[Verdict, ...]:
-        """What is refused of a document that stands in its own address, as HTML or as code that makes it."""
-        code = _JAVASCRIPT.match(text)
-        if code is not None:
-            return self._page.refused_code(unquote_to_bytes(text[code.end() :]), "script")
-        body = _data_body(_DATA_HTML, text)
-        inner, _ = self._document_within(body) if body else (self._page.inner(), b"")
-        return _verdicts_of(inner.report.withheld)
-
-    def _refused_style_sheet(self, text: str) -> tuple[Verdict, ...]:
-        """What is refused of a style sheet that stands in its own address."""
-        body = _data_body(_DATA_CSS, text)
-        return self._first_refused(fetch.url.decode("utf-8", "replace") for fetch in css.fetches(body))[0]
-
-    def _document_within(self, body: bytes) -> tuple[Page, bytes]:
-        """A document inside the page, rewritten; its report is its own. One that lies too deep is refused unread."""
-        inner = self._page.inner()
-        if inner.depth > _DEPTH_LIMIT:
-            inner.report.degraded.append(Degraded.NESTED_TOO_DEEP)
-            inner.withhold(Kind.IFRAME, (_UNREAD,), Action.DEFERRED, at=self._at)
-            return inner, b""
-        markup = Markup(inner, at=self._at)
-        return inner, markup.feed(body) + markup.close()
-
-    def _withheld(
-        self,
-        piece: Piece,
-        found: tuple[Attribute, ...],
-        values: Values,
-        what: Loads,
-        refused: tuple[Verdict, ...],
-        host: str,
-    ) -> bytes:
-        removed = what.kind in _REMOVED_KINDS or (self._in_noscript and piece.name in (b"img", b"input"))
-        removed = (removed or any(v.action == "remove" for v in refused)) and piece.name not in _KEPT
-        action = Action.REMOVED if removed else Action.DEFERRED
-        self._page.withhold(what.kind, refused, action, host=host, at=self._at)
-        if removed:
-            return b""
-        added = inert.marks_of(refused)
-        if piece.name == b"script":
-            added = b' type="text/plain"' + added
-        elif piece.name == b"img" and (size := seen_size(values)) is not None:
-            added += _TRANSPARENT % size
-        return inert.deferred(
-            piece.raw,
-            found,
-            rename=lambda name: name in what.attributes or name.startswith(b"on"),
-            added=added,
-            name=piece.name,
-        )
-
-    # -- attributes of elements that stay -----------------------------------------------------------------------------
-
-    def _with_attributes_withheld(self, piece: Piece, found: tuple[Attribute, ...], values: Values) -> bytes:
-        """The start tag of an element that stays, with what of its attributes must not act put out of force."""
-        rename: set[bytes] = set()
-        verdicts: list[Verdict | FormVerdict] = []
-        added = b""
-        for name, value in values.items():
-            refused, instead = self._refused_attribute(piece.name, name, value)
-            if refused:
-                rename.add(name)
-                verdicts += refused
-                added += instead
-        is_hidden = piece.name == b"input" and values.get(b"type", "").lower() == "hidden"
-        if is_hidden and values.get(b"name", "") in self._hidden_fields:
-            rename.add(b"value")
-            added += b' value=""' + (b"" if verdicts else self._form_marks)
-        if not rename:
-            return piece.raw
-        if verdicts:
-            added = inert.marks_of(verdicts) + added
-        return inert.deferred(piece.raw, found, rename=rename.__contains__, added=added, name=piece.name)
-
-    def _refused_attribute(self, element: bytes, name: bytes, value: str) -> tuple[tuple[Verdict, ...], bytes]:
-        """What is refused of one attribute, and what stands in its place."""
-        instead = b""
-        if name.startswith(b"on"):
-            kind, (refused, host) = (
-                Kind.HANDLER,
-                (self._page.refused_code(value.encode("utf-8", "replace"), "handler"), ""),
-            )
-        elif name == b"ping" and element in (b"a", b"area"):
-            kind, (refused, host) = Kind.PING, self._first_refused(value.split())
-        elif name == b"background":
-            kind, (refused, host) = Kind.IMAGE, self._page.refused_url(value)
-        elif name == b"style":
-            kind, (refused, host) = (
-                Kind.STYLE,
-                self._first_refused(
-                    fetch.url.decode("utf-8", "replace") for fetch in css.fetches(value.encode("utf-8", "replace"))
-                ),
-            )
-            if refused:
-                instead = self._attribute(b"style", self._clean_style(value))
-        elif name == b"srcdoc" and element == b"iframe":
-            return self._refused_srcdoc(value)
-        else:
-            return (), b""
-        self._page.withhold(kind, refused, Action.DEFERRED, host=host, at=self._at)
-        return refused, instead
-
-    def _first_refused(self, urls: Iterable[str]) -> tuple[tuple[Verdict, ...], str]:
-        return next((answer for answer in map(self._page.refused_url, urls) if answer[0]), ((), ""))
-
-    def _clean_style(self, value: str) -> str:
-        def is_withheld(url: bytes) -> bool:
-            return bool(self._page.refused_url(url.decode("utf-8", "replace"))[0])
-
-        return css.without(value.encode("utf-8", "replace"), is_withheld).decode("utf-8", "replace")
-
-    def _refused_srcdoc(self, value: str) -> tuple[tuple[Verdict, ...], bytes]:
-        """A document of its own: rewritten like the page. What it withheld is told as standing at this tag."""
-        inner, body = self._document_within(value.encode("utf-8", "replace"))
-        facts = inner.report.withheld
-        self._page.report.withheld += (replace(fact, offset=self._at) for fact in facts)
-        self._page.report.degraded += inner.report.degraded
-        verdicts = _verdicts_of(facts)
-        return verdicts, self._attribute(b"srcdoc", body.decode("utf-8", "replace")) if verdicts else b""
-
-    def _attribute(self, name: bytes, value: str) -> bytes:
-        return b' %b="%b"' % (name, html.escape(value).encode(self._page.codec, "xmlcharrefreplace"))
-
-    # -- what start tags change ---------------------------------------------------------------------------------------
-
-    def _enter_form(self, values: Values) -> None:
-        """A form inside a form is no form (13.2.6.4.7), so the first one's fields go on."""
-        action = self._page.url(values.get(b"action", ""))
-        if action is None or self._form_marks:
-            return
-        attributes_by_name = {name.decode("latin-1"): value for name, value in values.items()}
-        refused = [
-            verdict
-            for verdict in self._page.matcher.form(action, attributes_by_name)
-            if verdict.hidden and not self._page.decision.allows(verdict.needs, vendor=verdict.vendor)
-        ]
-        if refused:
-            self._hidden_fields = frozenset(chain.from_iterable(verdict.hidden for verdict in refused))
-            self._form_marks = inert.marks_of(refused)
-            self._page.withhold(Kind.FORM, refused, Action.DEFERRED, host=action.host, at=self._at)
+    def _settle_skimming(self) -> None:
+        """A first look at a tag is enough where no fence is withheld, and where no end tag must be seen."""
+        self._page.settle_skimming()
+        if self._authors.waits or self._in_select or self._in_frameset or self._configured:
+            self._page.skims = False
 
     def _settle_base(self, values: Values) -> None:
         """The first base with an href counts (4.2.3); it changes every relative URL after it."""
@@ -336,7 +429,7 @@ class Markup:
         url = self._page.url(values[b"href"])
         if url is not None:
             self._page.base = url.href
-            self._page.settle_skimming()
+            self._settle_skimming()
 
     def _settle_codec(self, values: Values) -> None:
         """`<meta charset>` tells how URLs are spelt where neither a byte order mark nor the head did."""
@@ -349,34 +442,14 @@ class Markup:
             # 13.2.3.2: a page whose tags could be read so far is not in UTF-16, whatever it says.
             self._page.codec = "utf-8" if codec.startswith("utf-16") else codec
 
-    # -- end tags and text --------------------------------------------------------------------------------------------
-
-    def _end(self, name: bytes) -> None:
-        if name == b"template":
-            self._templates -= self._templates > 0
-        elif name == b"form":
-            self._hidden_fields, self._form_marks = frozenset(), b""
-
     def _end_of_text(self) -> Iterator[bytes]:
         if self._text is not None:
-            yield self._text.close()
-            self._text = None
+            text, self._text = self._text, None
+            yield text.close()
+            if isinstance(text, (Markup, Both)):
+                self._settle_skimming()
 
 
-def _verdicts_of(facts: Iterable[Withheld]) -> tuple[Verdict, ...]:
-    """What a document inside the page withheld, as a reason to withhold its frame."""
-    return tuple(Verdict(fact.vendor, fact.rule, fact.needs) for fact in facts)
-
-
-def _data_body(kind: re.Pattern[str], text: str) -> bytes:
-    """What a `data:` address of this kind holds (RFC 2397, Fetch Standard 6); empty where it is none, or is damaged."""
-    data = kind.match(text)
-    if data is None:
-        return b""
-    body = unquote_to_bytes(text[data.end() :].encode("utf-8", "replace"))
-    if not data[1].strip().lower().endswith("base64"):
-        return body
-    try:
-        return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", body) + b"==")
-    except binascii.Error:
-        return b""
+def _is_shadow_root(values: Values) -> bool:
+    """A declarative shadow root is live; with another value, or none, it is a template (4.12.3)."""
+    return values.get(b"shadowrootmode", "").lower() in ("open", "closed")

@@ -11,6 +11,7 @@ from gateway.consent.model import Decision
 from gateway.page.context import Page, PageLimits, Report
 from gateway.page.encoding import Family, codec_of, family_of
 from gateway.page.markup import Markup
+from gateway.page.memo import Memo, Segments
 from gateway.vendors.match import Matcher
 from gateway.withheld import Degraded, Withheld
 
@@ -32,7 +33,8 @@ class Rewriter:
     """Feed it a page in any pieces; what comes out does not depend on the cut. Dead after an error.
 
     *site* is the page's own address, the base of its URLs; *charset* the label of its Content-Type, empty where none;
-    *xml* for application/xhtml+xml. Encodings that cannot be scanned as bytes raise UnreadableCharset here.
+    *xml* for application/xhtml+xml; *memo*, of this rule set, is asked for segments that were rewritten before. Encodings that
+    cannot be scanned as bytes raise UnreadableCharset here.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Rewriter:
         charset: str,
         limits: PageLimits,
         xml: bool = False,
+        memo: Memo | None = None,
     ) -> None:
         if family_of(charset) is Family.UNREADABLE:
             raise UnreadableCharset(charset[:80])
         self._page = Page(matcher, decision, site, limits, xml=xml)
-        self._markup = Markup(self._page)
+        self._markup: Markup | Segments = Markup(self._page)
+        self._memo = memo
         self._label = charset
         self._begin: bytes | None = None if decision.allows_everything else b""
         self._decode: codecs.IncrementalDecoder | None = None
@@ -72,6 +76,11 @@ class Rewriter:
         rest = b"" if self._begin is None else self._settle_encoding(self._begin)
         return self._transcoded(rest, final=True)
 
+    @property
+    def memo_use(self) -> tuple[int, int]:
+        """How many segments of this page the memo knew, and how many it did not."""
+        return (self._markup.hits, self._markup.misses) if isinstance(self._markup, Segments) else (0, 0)
+
     def take_report(self) -> tuple[list[Withheld], list[Degraded]]:
         """What was withheld, and which degraded paths were taken, since the last call."""
         report, self._page.report = self._page.report, Report()
@@ -89,6 +98,8 @@ class Rewriter:
                 # Lone surrogates go through as they are: the page is somebody else's.
                 self._decode = codecs.getincrementaldecoder(codec)("surrogatepass")
                 self._page.codec = "utf-8"
+        if self._memo is not None and isinstance(self._markup, Markup):
+            self._markup = Segments(self._page, self._markup, self._memo)
         return begin
 
     def _transcoded(self, data: bytes, *, final: bool) -> bytes:

@@ -1,8 +1,7 @@
 """Pages as tokens that keep their raw bytes: the WHATWG tokenizer's view of where tags, text and comments begin and end.
 
-Joining the raw bytes of all tokens gives the input, whatever the cut. What nobody asked for (text, comments, tags of
-other elements) comes out in runs, matched inside the regular-expression engine; only elements that matter are looked at
-one by one.
+Joining the raw bytes of all tokens gives the input, whatever the cut. Where the scanner is told which texts the rules are found by, it
+passes over whatever holds none of them (`runs`), and only what is left comes out token by token.
 
 A token stream cannot know everything that a tree builder does. Where it matters:
 
@@ -16,55 +15,41 @@ Source: HTML Standard, 13.2.5 (tokenization), 13.2.6.5 (foreign content).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum, auto
-from functools import cache
 from typing import NamedTuple
 
-from gateway.page.attributes import ATTRIBUTE, TAG_REST, TagEnd, attributes
+from gateway.page.attributes import TAG_REST, TagEnd, attributes
+from gateway.page.foreign import BREAKOUT, Foreign
+from gateway.page.runs import CAREFUL, CLEAN, MAY_ACT, SCRIPT, SURE
+from gateway.vendors.traces import Traces
 
 # Elements whose content is not markup (13.2.6.4.4 to 13.2.6.4.8). noscript: see above.
 RAW_TEXT = frozenset({b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript", b"textarea", b"title"})
 _CONTENT_IS_TEXT = RAW_TEXT | {b"script", b"plaintext"}
 
-# Attributes that can make any element contact a host or run code: a tag with one of them, or with one whose name begins like
-# them, is told whatever its element.
-ACTING = (b"on", b"style", b"ping", b"background")
-
-# Start tags that end foreign content (13.2.6.5); font does with one of three attributes.
-_BREAKOUT = frozenset(
-    b"b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
-    b"nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
-)
-_FONT_ATTRIBUTES = frozenset({b"color", b"face", b"size"})
-
-# Inside these the content is HTML again (13.2.6.5, integration points).
-_SVG_INTEGRATION = frozenset({b"foreignobject", b"desc", b"title"})
-_MATH_INTEGRATION = frozenset({b"mi", b"mo", b"mn", b"ms", b"mtext", b"annotation-xml"})
-
 
 class Token(IntEnum):
-    """What a piece of the page is. Up to OPAQUE it is nothing that anybody asked for."""
+    """What a piece of the page is. Up to RUN it is nothing that anybody asked for."""
 
-    RUN = auto()  # text, comments, and whole tags of elements nobody asked for
-    OPAQUE = auto()  # declarations, CDATA sections, comments and tags nobody asked for that come in pieces
+    OPAQUE = auto()  # nothing to look at: passed over as a whole, or a declaration, comment or CDATA section in pieces
+    RUN = auto()  # text, or a whole tag that nobody asked for
     START = auto()  # a start tag that was asked for
     END = auto()  # an end tag that was asked for, or of an element whose content is text
     TEXT = auto()  # content of the last START, whose element holds text only
-    OVERSIZE = auto()  # a start tag beyond the limit: raw is empty, the tag is gone
+    COMMENT = auto()  # a whole comment that begins with "consent" or "/consent"
+    INSTRUCTION = auto()  # a whole processing instruction of XML that links a style sheet
+    LONG = auto()  # a piece of a start tag beyond the limit; the tag goes on
+    LONG_END = auto()  # the last piece of a start tag beyond the limit
 
 
 class Piece(NamedTuple):
-    """One token: its kind, raw bytes, and for tags the lower-case name and whether it stands in svg, math or XML.
-
-    *lost* is the number of input bytes that an OVERSIZE tag had.
-    """
+    """One token: its kind, raw bytes, and for tags the lower-case name and whether it stands in svg, math or XML."""
 
     token: Token
     raw: bytes
     name: bytes = b""
     foreign: bool = False
-    lost: int = 0
 
 
 class _State(Enum):
@@ -72,6 +57,7 @@ class _State(Enum):
     TAG = auto()  # inside a tag whose end has not come yet
     COMMENT = auto()
     BOGUS_COMMENT = auto()  # also doctype: up to the next ">"
+    INSTRUCTION = auto()  # of XML, up to "?>"
     CDATA = auto()
     SCRIPT = auto()
     RAW = auto()
@@ -89,35 +75,69 @@ class _Script(Enum):
 _SCRIPT_EVENT = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
 _SCRIPT_TAIL_BYTES = len(b"</script")
 
-_MAY_ACT = re.compile(rb"[\t\n\f\r /\"'](?:" + b"|".join(ACTING) + rb")", re.IGNORECASE)
 _COMMENT_END = re.compile(rb"--!?>")
+_START_TAG = re.compile(rb"<([A-Za-z][^\t\n\f\r />]*+)" + TAG_REST)
+_CHANGES_STATE = _CONTENT_IS_TEXT | {b"svg", b"math"}
+
+_XML_COMMENT_END = re.compile(rb"-->")
+_SHEET_LINK = b"<?xml-stylesheet"
+
+# What paints in svg may name where its paint is: fill, mask, filter ...
+_MAY_PAINT = re.compile(rb"url|[\\\\&]", re.IGNORECASE)
+
+# A comment that begins so, or so behind a "/", is an author's; a longer one is none.
+_FENCE = b"consent"
+_FENCE_LIMIT_BYTES = 1024
+
+# All match anywhere: each of their parts may be empty.
+_match_clean, _match_sure, _match_careful = CLEAN.match, SURE.match, CAREFUL.match
+_match_script = SCRIPT.match
+_SCRIPT_BEGINS = (b"<script", b"<SCRIPT")
+
+
+def _nothing_may(_code: bytes) -> bool:
+    return False
+
+
 _NAME = re.compile(rb"</?([A-Za-z][^\t\n\f\r />]*+)")
 _TAG = re.compile(rb"</?[A-Za-z][^\t\n\f\r />]*+" + TAG_REST)
 
 # The end of a script inside svg or math: its end tag, or a start tag that ends the foreign content around it.
 _FOREIGN_STOP = re.compile(
-    rb"</script(?=[\t\n\f\r />])|<(?:" + b"|".join(sorted(_BREAKOUT)) + rb")(?=[\t\n\f\r />])", re.IGNORECASE
+    rb"</script(?=[\t\n\f\r />])|<(?:" + b"|".join(sorted(BREAKOUT)) + rb")(?=[\t\n\f\r />])", re.IGNORECASE
 )
 _FOREIGN_TAIL_BYTES = len(b"<blockquote")
 _RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW_TEXT | {b"script"}}
 
 
 class Scanner:
-    """Feed it a page in any pieces; each call yields the tokens that are certain. Dead after `close`.
+    """Feed it a page in any pieces; each call yields the tokens that are certain, and must be exhausted. Dead after `close`.
 
-    *wanted* are the lower-case names whose tags are told one by one; a start tag of theirs that is longer than
-    *tag_limit_bytes* is not told but comes as OVERSIZE, without its bytes. Longer tags of other elements pass in a run.
+    *wanted* are the lower-case names whose tags are told one by one; other start tags are where one of their attributes may act. A
+    start tag that is longer than *tag_limit_bytes* comes in pieces. With *traces*, what holds none is passed over while `quick` is
+    set; whoever reads takes it back where every tag counts: in a template, say. Of a script with a trace in its text *may_run*
+    is asked whether it can be passed over all the same.
     """
 
-    def __init__(self, *, wanted: frozenset[bytes], tag_limit_bytes: int, xml: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        wanted: frozenset[bytes],
+        tag_limit_bytes: int,
+        traces: Traces | None = None,
+        may_run: Callable[[bytes], bool] = _nothing_may,
+        xml: bool = False,
+    ) -> None:
+        self.quick = True
+        self._may_run = may_run
         self._told = wanted | _CONTENT_IS_TEXT
         self._limit = tag_limit_bytes
+        self._traces = None if xml else traces
         self._xml = xml
-        self._run = _run_pattern(self._told)
         self._buffer = b""
         self._at = 0
         self._state = _State.DATA
-        self._foreign: list[bytes] = []  # names of svg, math and integration points that are open, outermost first
+        self._foreign = Foreign(always=xml)
         self._element = b""  # whose text content is being read
         self._script = _Script.PLAIN
         self._text_is_foreign = False
@@ -126,46 +146,57 @@ class Scanner:
         self._tag_name = b""
         self._tag_closes = False
         self._tag_over_limit = False
-        self._tag_lost = 0
+        self._places: _Places | None = None  # of the traces in the buffer
 
-    def feed(self, data: bytes) -> list[Piece]:
+    def feed(self, data: bytes) -> Iterator[Piece]:
         """Take the next piece of the page."""
-        out: list[Piece] = []
         if self._state is _State.TAG:
-            out += self._more_of_tag(data)
+            yield from self._more_of_tag(data)
         else:
-            self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
+            self._buffer = self._buffer + data if self._buffer else data
             self._at = 0
+        self._places = None
         # Each step either moves on or stops for more.
         while self._at < len(self._buffer) and self._state is not _State.TAG:
             before = self._at, self._state
-            if self._state is _State.DATA and not (self._foreign or self._xml):
-                self._html(out)
+            if self._state is not _State.DATA:
+                yield from self._step()
+            elif self._traces is not None and not self._foreign:
+                yield from self._pass_over(self._traces)
             else:
-                out += self._step()
+                yield from self._data()
             if (self._at, self._state) == before:
                 break
-        return out
+        self._buffer = self._buffer[self._at :]
+        self._at = 0
 
     def close(self) -> Iterator[Piece]:
         """The end of the page. A tag that has not ended is no tag: it comes as a RUN that begins with "<"."""
         if self._state is _State.TAG:
-            if self._tag_over_limit and self._is_told_start():
-                yield Piece(Token.OVERSIZE, b"", self._tag_name, lost=self._tag_lost)
-            elif self._tag:
+            if self._tag:
                 yield Piece(Token.RUN, bytes(self._tag))
-        elif self._at < len(self._buffer):
+        elif self._buffer:
             is_text = self._state in (_State.SCRIPT, _State.RAW, _State.PLAINTEXT)
             yield self._take(len(self._buffer), Token.TEXT if is_text else Token.RUN)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what follows stands in svg depends on what stands around it."""
+        return self._foreign.in_doubt
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Between two tokens of HTML, with nothing open and nothing kept."""
+        return self._state is _State.DATA and not (self._buffer or self._foreign or self._foreign.in_doubt)
+
     def _step(self) -> Iterator[Piece]:
         match self._state:
-            case _State.DATA:
-                return self._foreign_data()
             case _State.COMMENT:
                 return self._comment()
             case _State.BOGUS_COMMENT:
                 return self._until(b">")
+            case _State.INSTRUCTION:
+                return self._until(b"?>")
             case _State.CDATA:
                 return self._until(b"]]>")
             case _State.SCRIPT:
@@ -186,31 +217,32 @@ class Scanner:
 
     # -- data -------------------------------------------------------------------------------------------------------
 
-    def _html(self, out: list[Piece]) -> None:
-        """The hot loop: one match for a run and the told start tag behind it, if that one is whole and within the limit."""
-        buffer, at, limit, match_run = self._buffer, self._at, self._limit, self._run.match
+    def _pass_over(self, traces: Traces) -> Iterator[Piece]:
+        """The hot loop: runs, and the start tags between them."""
+        buffer, limit = self._buffer, self._limit
+        places = self._places = self._places or _Places(traces, buffer, self._may_run)
         while True:
-            match = match_run(buffer, at)
-            assert match is not None  # both its parts may be empty
-            tag, end = match.span(1)
-            if tag < 0 or end - tag > limit:
-                run_end = match.end() if tag < 0 else tag
-                if run_end > at:
-                    out.append(self._take(run_end, Token.RUN))
-                elif at < len(buffer):
-                    out += self._markup()
+            end = places.end_of_run(self._at, limit) if self.quick else places.end_of_careful_run(self._at, limit)
+            if end > self._at:
+                yield self._take(end, Token.OPAQUE)
+            if end == len(buffer):
                 return
-            if tag > at:
-                out.append(Piece(Token.RUN, buffer[at:tag]))
-            name = match[2].lower()
-            at = self._at = end
-            out.append(Piece(Token.START, buffer[tag:end], name))
-            if name in _CONTENT_IS_TEXT:
-                self._tag_name = name
-                self._enter(is_closed=False)
-                return
+            tag = _START_TAG.match(buffer, end)
+            if tag is not None and tag.end() - end <= limit:
+                self._at = tag.end()
+                self._tag_name = tag[1].lower()
+                raw = tag[0]
+                if self._tag_name in _CHANGES_STATE:
+                    self._enter(raw)
+                yield Piece(Token.START, raw, self._tag_name)
+                if self._state is not _State.DATA or self._foreign:
+                    return
+            else:
+                yield from self._markup()
+                if self._at == end or self._state is not _State.DATA or self._foreign:
+                    return
 
-    def _foreign_data(self) -> Iterator[Piece]:
+    def _data(self) -> Iterator[Piece]:
         text_end = self._buffer.find(b"<", self._at)
         if text_end == self._at:
             yield from self._markup()
@@ -227,6 +259,8 @@ class Scanner:
         elif second == b"/":
             if third:  # "</>" is nothing, "</" before anything else opens a bogus comment: both end at ">"
                 self._state = _State.BOGUS_COMMENT
+        elif second == b"?" and self._xml:
+            yield from self._instruction_open()
         elif second == b"?":
             self._state = _State.BOGUS_COMMENT
         elif second == b"!":
@@ -238,19 +272,42 @@ class Scanner:
         begin = self._buffer[self._at : self._at + len(b"<![CDATA[")]
         if begin.startswith(b"<!--"):
             # "<!-->" and "<!--->" are whole comments: their dashes count twice.
-            if begin.startswith((b"<!-->", b"<!--->")):
+            if begin.startswith((b"<!-->", b"<!--->")) and not self._xml:
                 yield self._take(self._buffer.index(b">", self._at) + 1, Token.OPAQUE)
             elif begin not in (b"<!--", b"<!---"):
-                self._state = _State.COMMENT
-                yield self._take(self._at + len(b"<!--"), Token.OPAQUE)
-        elif begin == b"<![CDATA[" and (self._xml or self._in_foreign_content()):
+                yield from self._comment_open()
+        elif begin == b"<![CDATA[" and self._foreign.takes_cdata:
             self._state = _State.CDATA
             yield self._take(self._at + len(begin), Token.OPAQUE)
         elif begin == b"<![CDATA[" or not (b"<!--".startswith(begin) or b"<![CDATA[".startswith(begin)):
             self._state = _State.BOGUS_COMMENT
 
+    def _comment_open(self) -> Iterator[Piece]:
+        """Authors speak in comments: such a one is told whole."""
+        most = min(self._limit, _FENCE_LIMIT_BYTES)
+        begin = self._buffer[self._at + len(b"<!--") : self._at + most].lstrip(b"\t\n\f\r ").lower().removeprefix(b"/")
+        if begin.startswith(_FENCE) or _FENCE.startswith(begin):
+            end = _COMMENT_END.search(self._buffer, self._at + len(b"<!--"), self._at + most)
+            if end is not None and begin.startswith(_FENCE):
+                yield self._take(end.end(), Token.COMMENT)
+                return
+            if end is None and self._left() < most:
+                return
+        self._state = _State.COMMENT
+        yield self._take(self._at + len(b"<!--"), Token.OPAQUE)
+
+    def _instruction_open(self) -> Iterator[Piece]:
+        """One that links a style sheet is told whole."""
+        if _SHEET_LINK.startswith(self._buffer[self._at : self._at + len(_SHEET_LINK)]):
+            end = self._buffer.find(b"?>", self._at, self._at + self._limit)
+            if end >= 0:
+                yield self._take(end + len(b"?>"), Token.INSTRUCTION)
+            if end >= 0 or self._left() < self._limit:
+                return
+        self._state = _State.INSTRUCTION
+
     def _comment(self) -> Iterator[Piece]:
-        end = _COMMENT_END.search(self._buffer, self._at)
+        end = (_XML_COMMENT_END if self._xml else _COMMENT_END).search(self._buffer, self._at)
         if end is not None:
             self._state = _State.DATA
             yield self._take(end.end(), Token.OPAQUE)
@@ -271,18 +328,19 @@ class Scanner:
         name = _NAME.match(self._buffer, self._at)
         assert name is not None
         self._tag_closes = self._buffer[self._at + 1 : self._at + 2] == b"/"
-        self._tag_name = name[1].lower()
-        self._tag_over_limit, self._tag_lost = False, 0
+        # A name longer than the limit may come in pieces; the first of them must do.
+        self._tag_name = name[1][: self._limit - len(b"</")].lower()
+        self._tag_over_limit = False
         whole = _TAG.match(self._buffer, self._at)
         if whole is not None:
             self._at = whole.end()
+            self._tag += whole[0]
             if len(whole[0]) > self._limit:
-                self._tag = bytearray(whole[0])
-                yield from self._end_of_tag()
-            else:
-                yield from self._tag_token(whole[0])
+                self._tag_end = TagEnd(name.end() - whole.start())
+                self._tag_end.find(self._tag)
+            yield from self._end_of_tag()
         elif name.end() < len(self._buffer) or self._left() > self._limit:
-            self._tag = bytearray(self._buffer[self._at :])
+            self._tag += self._buffer[self._at :]
             self._tag_end = TagEnd(name.end() - self._at)
             self._state = _State.TAG
             yield from self._more_of_tag(b"")
@@ -295,14 +353,17 @@ class Scanner:
             del self._tag[end:]
             self._state = _State.DATA
             yield from self._end_of_tag()
-        elif self._tag_over_limit or len(self._tag) > self._limit:
+            return
+        self._buffer, self._at = b"", 0
+        if self._tag_over_limit or len(self._tag) > self._limit:
             self._tag_over_limit = True
-            if self._is_told_start():
-                self._tag_lost += len(self._tag)
-            else:
-                yield Piece(Token.OPAQUE, bytes(self._tag))
-            self._tag_end.forget(len(self._tag))
+            raw = bytes(self._tag)
+            self._tag_end.forget(len(raw))
             self._tag.clear()
+            if self._tag_closes:
+                yield Piece(Token.OPAQUE, raw)
+            else:
+                yield Piece(Token.LONG, raw, self._tag_name, self._foreign.before_long(self._tag_name))
 
     def _end_of_tag(self) -> Iterator[Piece]:
         """The last bytes of a tag are in `_tag`; all of it where the tag is within the limit."""
@@ -310,73 +371,39 @@ class Scanner:
         self._tag.clear()
         if not self._tag_over_limit and len(raw) <= self._limit:
             yield from self._tag_token(raw)
-            return
-        if self._tag_closes:
-            self._leave_foreign()
-        elif self._in_foreign_content() and (self._tag_name in _BREAKOUT or self._tag_name == b"font"):
-            self._foreign.clear()
-        if self._is_told_start():
-            yield Piece(Token.OVERSIZE, b"", self._tag_name, self._is_foreign(), self._tag_lost + len(raw))
-        else:
+        elif self._tag_closes:
+            self._foreign.end(self._tag_name)
             yield Piece(Token.OPAQUE, raw)
-        if not self._tag_closes:
-            self._enter(is_closed=False)
+        else:
+            foreign = self._foreign.before_long(self._tag_name)
+            self._enter(b"<" + self._tag_name + (b"/>" if self._tag_end.closes_itself else b">"))
+            yield Piece(Token.LONG_END, raw, self._tag_name, foreign)
 
     def _tag_token(self, raw: bytes) -> Iterator[Piece]:
         if self._tag_closes:
-            self._leave_foreign()
+            self._foreign.end(self._tag_name)
             yield Piece(Token.END if self._tag_name in self._told else Token.RUN, raw, self._tag_name)
             return
-        told = self._tag_name in self._told or _MAY_ACT.search(raw) is not None
-        if self._in_foreign_content() and self._breaks_out(raw):
-            self._foreign.clear()
-        foreign = self._is_foreign()
+        foreign = self._enter(raw)
+        told = self._tag_name in self._told or MAY_ACT.search(raw) is not None
+        told = told or (foreign and _MAY_PAINT.search(raw) is not None)
         yield Piece(Token.START if told else Token.RUN, raw, self._tag_name, foreign)
-        self._enter(is_closed=raw.endswith(b"/>") and _is_self_closing(raw))
 
-    def _is_told_start(self) -> bool:
-        return self._tag_name in self._told and not self._tag_closes
-
-    def _enter(self, *, is_closed: bool) -> None:
-        """What a start tag does: the tokenizer's state after it, and the stack of foreign elements."""
+    def _enter(self, raw: bytes) -> bool:
+        """What a start tag does: the tokenizer's state after it, and the open elements. Whether it is foreign."""
         name = self._tag_name
-        if self._is_foreign():
-            if is_closed:
-                return
-            if name == b"script":
+        closes = raw.endswith(b"/>") and _is_self_closing(raw)
+        foreign = self._foreign.start(name, raw, closes=closes)
+        if foreign:
+            if name == b"script" and not closes:
                 self._text_of(name, _State.SCRIPT, foreign=True)
-            elif self._foreign:
-                points = _SVG_INTEGRATION if self._foreign[-1] == b"svg" else _MATH_INTEGRATION
-                if name in points or name in (b"svg", b"math"):
-                    self._foreign.append(name)
-        elif name in (b"svg", b"math"):
-            if not is_closed:
-                self._foreign.append(name)
         elif name in _CONTENT_IS_TEXT:
             states = {b"script": _State.SCRIPT, b"plaintext": _State.PLAINTEXT}
             self._text_of(name, states.get(name, _State.RAW), foreign=False)
+        return foreign
 
     def _text_of(self, name: bytes, state: _State, *, foreign: bool) -> None:
         self._element, self._state, self._script, self._text_is_foreign = name, state, _Script.PLAIN, foreign
-
-    def _leave_foreign(self) -> None:
-        """An end tag closes the nearest open foreign element of its name, and all inside it."""
-        if self._tag_name in self._foreign:
-            last = len(self._foreign) - 1 - self._foreign[::-1].index(self._tag_name)
-            del self._foreign[last:]
-        elif self._in_foreign_content() and self._tag_name in (b"br", b"p"):
-            self._foreign.clear()
-
-    def _is_foreign(self) -> bool:
-        return self._xml or self._in_foreign_content()
-
-    def _in_foreign_content(self) -> bool:
-        return bool(self._foreign) and self._foreign[-1] in (b"svg", b"math")
-
-    def _breaks_out(self, raw: bytes) -> bool:
-        if self._tag_name == b"font":
-            return any(attribute.name in _FONT_ATTRIBUTES for attribute in attributes(raw))
-        return self._tag_name in _BREAKOUT
 
     # -- elements whose content is text -----------------------------------------------------------------------------
 
@@ -433,48 +460,59 @@ class Scanner:
             yield self._take(end, Token.TEXT)
 
 
-# Elements that most tags of most pages are: tried before the list of those that matter, which takes longer.
-_COMMON = (
-    b"a b br center dd div dl dt em font h1 h2 h3 h4 h5 h6 hr i label li ol option p small span strong table tbody td th tr u ul"
-).split()
+class _Places:
+    """Where the traces in one buffer are, and so how far runs go in it."""
 
-# A comment of more than its dashes, whole.
-COMMENT = rb"<!--(?!-?>)[^-]*+(?:-(?!-!?>)[^-]*+)*+--!?>"
+    __slots__ = ("_buffer", "_mark", "_marks", "_may_run", "_trace", "_traces")
 
-_AFTER_NAME = rb"(?=[\t\n\f\r />])"
+    def __init__(self, traces: Traces, buffer: bytes, may_run: Callable[[bytes], bool]) -> None:
+        self._buffer = buffer
+        self._may_run = may_run
+        found = traces.within(buffer)
+        # Read from the end; behind the last comes the end of the buffer.
+        self._traces, self._marks = [len(buffer), *reversed(found.traces)], [len(buffer), *reversed(found.marks)]
+        self._trace = self._mark = -1
 
+    def end_of_run(self, at: int, most: int) -> int:
+        """Where the run ends that begins at *at*; nothing in it is longer than *most*."""
+        buffer, trace, mark = self._buffer, self._trace, self._mark
+        size = len(buffer)
+        while at < size:
+            while trace <= at:
+                trace = self._traces.pop()
+            while mark <= at:
+                mark = self._marks.pop()
+            # Whatever ends behind a trace may hold it, and whatever the window cuts off is too long.
+            window = at + most
+            stop = min(window, mark)
+            end = _match_clean(buffer, at, min(stop, trace)).end()  # type: ignore[union-attr]
+            if end < stop:
+                end = _match_sure(buffer, end, stop).end()  # type: ignore[union-attr]
+            if end == at:
+                script = _match_script(buffer, at, stop) if buffer.startswith(_SCRIPT_BEGINS, at) else None
+                if script is None or trace < script.start(2) or not self._is_harmless(script[1], script[2]):
+                    break
+                end = script.end()
+            at = end
+        self._trace, self._mark = trace, mark
+        return at
 
-@cache
-def _run_pattern(told: frozenset[bytes]) -> re.Pattern[bytes]:
-    """A run (text, comments, whole tags that nobody asked for), then the whole start tag behind it (1), its name (2).
+    def _is_harmless(self, tag: bytes, text: bytes) -> bool:
+        # Data that names what to load is not judged as code.
+        lower = tag.lower()
+        return (b"type" not in lower or b"javascript" in lower) and self._may_run(text)
 
-    Either may be empty. A "<" at the very end waits for its next byte. Letters are spelt in both cases: the engine is faster
-    so than with a flag.
-    """
-    acting = rb"(?!" + b"|".join(map(_any_case, ACTING)) + rb")"
-    # The usual spelling of attributes, tried before the whole grammar: ` name="value"`, any number of times.
-    usual = rb"(?: " + acting + rb"[\w:-]++=\"[^\"]*+\")*+"
-    rest = usual + rb"(?:>|(?:[\t\n\f\r /]*+" + acting + ATTRIBUTE + rb")*+[\t\n\f\r /]*+>)"
-    common = rb"(?:" + _either(name for name in _COMMON if name not in told) + rb")" + _AFTER_NAME
-    other = rb"(?!(?:" + _either(told | {b"svg", b"math"}) + rb")" + _AFTER_NAME + rb")[A-Za-z][^\t\n\f\r />]*+"
-    boring = rb"(?:" + common + rb"|" + other + rb")" + rest
-    boring_end = rb"/(?:" + common + rb"|" + other + rb")(?:>|" + TAG_REST + rb")"
-    run = rb"[^<]*+(?:(?:<(?:" + boring + rb"|" + boring_end + rb"|(?=[^A-Za-z/!?]))|" + COMMENT + rb")[^<]*+)*+"
-    name = rb"(?!(?:" + _either({b"svg", b"math"}) + rb")" + _AFTER_NAME + rb")([A-Za-z][^\t\n\f\r />]*+)"
-    return re.compile(run + rb"(<" + name + TAG_REST + rb")?+")
-
-
-def _either(names: Iterable[bytes]) -> bytes:
-    """A pattern for any of *names* in any case, sorted into a trie one letter deep."""
-    by_first: dict[bytes, list[bytes]] = {}
-    for name in sorted(names, key=len, reverse=True):
-        by_first.setdefault(name[:1], []).append(_any_case(name[1:]))
-    return b"|".join(_any_case(first) + b"(?:" + b"|".join(rest) + b")" for first, rest in sorted(by_first.items()))
-
-
-def _any_case(text: bytes) -> bytes:
-    letters = (bytes([code]) for code in text)
-    return b"".join(b"[" + c + c.upper() + b"]" if c.isalpha() else re.escape(c) for c in letters)
+    def end_of_careful_run(self, at: int, most: int) -> int:
+        """The same where every tag counts that is not sure to load nothing."""
+        size = len(self._buffer)
+        while at < size:
+            while self._mark <= at:
+                self._mark = self._marks.pop()
+            end = _match_careful(self._buffer, at, min(self._mark, at + most)).end()  # type: ignore[union-attr]
+            if end == at:
+                break
+            at = end
+        return at
 
 
 def _is_self_closing(raw: bytes) -> bool:

@@ -25,6 +25,7 @@ from gateway.vendors import url as urls
 from gateway.vendors.patterns import Glob, Pattern, TextIndex, compile_pattern, key_length, plain_texts
 from gateway.vendors.schema import CookieRule, FormRule, InlineRule, UrlRule, VendorFile
 from gateway.vendors.skim import Skim
+from gateway.vendors.traces import Traces
 from gateway.vendors.url import Url
 
 Where = Literal["script", "handler"]
@@ -77,11 +78,13 @@ class Matcher:
         "_forms",
         "_near",
         "_near_index",
+        "_needs",
         "_order",
         "_sites",
         "_urls",
         "near_texts",
         "skim",
+        "traces",
         "version",
     )
 
@@ -89,6 +92,7 @@ class Matcher:
         files = tuple(vendors)
         self.version = _digest(files)
         self._order = {file.vendor.id: number for number, file in enumerate(files)}
+        self._needs = {file.vendor.id: _needs(None, file) for file in files}
         self._urls = _Urls(files)
         self._code = _Code(files)
         self.skim = self._urls.skim()
@@ -103,6 +107,11 @@ class Matcher:
         texts = [(text.encode(), pattern) for pattern in near for text in plain_texts(pattern)]
         self.near_texts = tuple(text for text, _ in texts)
         self._near_index = TextIndex(texts)
+        self.traces = Traces(
+            hosts=self._urls.names | self._forms.names,
+            texts=self._urls.path_parts | self._code.texts | self._forms.parts,
+            marks=self.near_texts,
+        )
 
     def url(self, url: Url, *, site_host: str = "", marks: frozenset[str] = frozenset()) -> tuple[Verdict, ...]:
         """Rules for one URL, however it is loaded. *marks*: the `near` patterns that were seen earlier in the page.
@@ -124,12 +133,15 @@ class Matcher:
 
         A host whose only role is `site`, the vendor's own web site, is no sign of a vendor in code.
         """
-        verdicts = self._code.find(code, where=where)
-        for text in urls.in_code(code):
-            url = urls.parse(text, _CODE_BASE)
+        texts, names_host = self.traces.in_code(code)
+        verdicts = self._code.find(code, texts, where=where)
+        for text in urls.in_code(code) if names_host else ():
+            url = urls.parse(text, _CODE_BASE) if self.skim.may_name_host(text) else None
             if url is not None and self._urls.knows(url.host):
                 found = self._urls.find(url, site_host=site_host, marks=frozenset())
                 verdicts += (verdict for verdict in found if (verdict.vendor, verdict.rule) not in self._sites)
+        if not verdicts:
+            return ()
         by_vendor: dict[str, list[Verdict]] = {}
         for verdict in verdicts:
             by_vendor.setdefault(verdict.vendor, []).append(verdict)
@@ -146,6 +158,10 @@ class Matcher:
     def form(self, action: Url, attributes: Mapping[str, str]) -> tuple[FormVerdict, ...]:
         """Rules for one form, by where it posts to and by its attributes (names lower case)."""
         return self._sorted(self._forms.find(action, attributes))
+
+    def needs(self, vendor: str) -> frozenset[Category] | None:
+        """What must be granted before anything of *vendor* runs, as its file has it; None where no file has this id."""
+        return self._needs.get(vendor)
 
     @property
     def near(self) -> tuple[str, ...]:
@@ -203,7 +219,7 @@ class _UrlTest:
 class _Urls:
     """Rules of `hosts`, `scripts`, `iframes`, `pixels` and `links`: one table, whatever loads the URL."""
 
-    __slots__ = ("_anywhere", "_hosts", "_names", "_plain_texts")
+    __slots__ = ("_anywhere", "_hosts", "names", "path_parts")
 
     def __init__(self, files: Sequence[VendorFile]) -> None:
         at_hosts: list[tuple[str, _UrlTest]] = []
@@ -225,14 +241,15 @@ class _Urls:
             for host in file.hosts:
                 verdict = Verdict(file.vendor.id, f"hosts.{host.name}", _needs(host.categories, file))
                 at_hosts.append((host.name, _UrlTest(verdict)))
-        self._names = frozenset(host for host, _ in at_hosts)
-        self._plain_texts = frozenset(text.decode() for text, _ in anywhere)
+        self.names = frozenset(host for host, _ in at_hosts)
+        # A path's segments come whole from the tag or whole from the base, however dots move them: one of a text's is enough.
+        self.path_parts = frozenset(max(text.split(b"/"), key=len) for text, _ in anywhere)
         self._hosts = _HostIndex(at_hosts)
         self._anywhere = TextIndex(anywhere)
 
     def skim(self) -> Skim:
         """The first look that goes before these rules."""
-        return Skim(self._names, self._plain_texts)
+        return Skim(self.names, self.path_parts)
 
     def knows(self, host: str) -> bool:
         """Some rule names *host* or one above it."""
@@ -270,50 +287,50 @@ class _Urls:
 class _CodeTest:
     verdict: Verdict
     order: int
-    all: frozenset[str]
+    all: tuple[bytes, ...]
     match: tuple[Pattern, ...]
-    unless: frozenset[str]
+    unless: tuple[bytes, ...]
     where: frozenset[Where]
 
-    def matches(self, code: bytes, texts: frozenset[str]) -> bool:
-        return self.all <= texts and not self.unless & texts and all(pattern.search(code) for pattern in self.match)
+    def matches(self, code: bytes) -> bool:
+        return (
+            all(text in code for text in self.all)
+            and not any(text in code for text in self.unless)
+            and all(pattern.search(code) for pattern in self.match)
+        )
 
 
 class _Code:
     """Rules of `inline`, each found by the longest of its strings."""
 
-    __slots__ = ("_by_text", "_texts")
+    __slots__ = ("_by_text", "texts")
 
     def __init__(self, files: Sequence[VendorFile]) -> None:
-        texts: dict[str, None] = {}
-        by_text: dict[str, list[_CodeTest]] = {}
+        by_text: dict[bytes, list[_CodeTest]] = {}
         order = 0
         for file in files:
             for rule in file.inline:
-                texts |= dict.fromkeys((*rule.all, *rule.unless))
-                by_text.setdefault(max(rule.all, key=len), []).append(self._test(rule, file, order))
+                by_text.setdefault(max(rule.all, key=len).lower().encode(), []).append(self._test(rule, file, order))
                 order += 1
         self._by_text = by_text
-        self._texts = TextIndex((text.encode(), text) for text in texts)
+        # As they stand in a script, and in a handler, where they may be spelt with character references.
+        self.texts = frozenset(spelt for text in by_text for spelt in (text, text.replace(b"&", b"&amp;")))
 
     @staticmethod
     def _test(rule: InlineRule, file: VendorFile, order: int) -> _CodeTest:
         return _CodeTest(
             verdict=Verdict(file.vendor.id, f"inline.{rule.id}", _needs(rule.categories, file)),
             order=order,
-            all=frozenset(rule.all),
+            all=tuple(text.encode() for text in rule.all),
             match=tuple(map(compile_pattern, rule.match)),
-            unless=frozenset(rule.unless),
+            unless=tuple(text.encode() for text in rule.unless),
             where=frozenset(rule.where),
         )
 
-    def find(self, code: bytes, *, where: Where) -> list[Verdict]:
-        """Every rule that fits, in rule order."""
-        texts = frozenset(self._texts.within(code))
-        if not texts:
-            return []
+    def find(self, code: bytes, texts: Iterable[bytes], *, where: Where) -> list[Verdict]:
+        """Every rule that fits, in rule order. *texts*: the lower-case ones that stand in *code*, in any case there."""
         tests = (test for text in texts for test in self._by_text.get(text, ()))
-        fitting = [test for test in tests if where in test.where and test.matches(code, texts)]
+        fitting = [test for test in tests if where in test.where and test.matches(code)]
         return [test.verdict for test in sorted(fitting, key=lambda test: test.order)]
 
 
@@ -362,7 +379,7 @@ class _FormTest:
 class _Forms:
     """Rules of `forms`; those without a host are found by a plain text of their path or of one of their marks."""
 
-    __slots__ = ("_anywhere", "_hosts")
+    __slots__ = ("_anywhere", "_hosts", "names", "parts")
 
     def __init__(self, files: Sequence[VendorFile]) -> None:
         at_hosts: list[tuple[str, _FormTest]] = []
@@ -376,6 +393,8 @@ class _Forms:
                     key = max((rule.action_path or "", *rule.marks.values()), key=key_length)
                     rank = len(anywhere)
                     anywhere += ((text.encode(), (rank, test)) for text in plain_texts(key))
+        self.names = frozenset(host for host, _ in at_hosts)
+        self.parts = frozenset(max(text.split(b"/"), key=len) for text, _ in anywhere)
         self._hosts = _HostIndex(at_hosts)
         self._anywhere = TextIndex(anywhere)
 

@@ -14,17 +14,20 @@ _ODD = re.compile(
     rb"[^ -~\x80-\xff]|[\\%]|&(?!amp;)(?:#|[A-Za-z0-9]+;)|[HhWw][TtSs][TtSs]?[Pp]?[Ss]?:(?!//[A-Za-z0-9])"
 )
 _AUTHORITY = re.compile(rb"//([^/?#\"'\s<>]*)")
+_URL_AUTHORITY = re.compile(r"(?:[A-Za-z]+:)?//([^/?#\\]*)")
 _PLAIN_HOST = re.compile(rb"([A-Za-z0-9.-]+?)\.?(?::[0-9]*)?")
 
 _HOSTS_REMEMBERED = 8192
 
 
 class Skim:
-    """Immutable. *hosts* are all that rules name; *texts* the plain texts by which rules without a host are found in a path."""
+    """Immutable. *hosts* are all that rules name; *parts* of a path, lower case, of which one stands in whatever a rule without a
+    host matches.
+    """
 
     __slots__ = ("_is_known", "_parts")
 
-    def __init__(self, hosts: Collection[str], texts: Collection[str]) -> None:
+    def __init__(self, hosts: Collection[str], parts: Collection[bytes]) -> None:
         known = frozenset(hosts)
 
         @lru_cache(_HOSTS_REMEMBERED)
@@ -40,8 +43,7 @@ class Skim:
             return False
 
         self._is_known = is_known
-        # A path's segments come whole from the tag or whole from the base, however dots move them: look for one of a text's.
-        self._parts = tuple(sorted({max(text.split("/"), key=len).encode() for text in texts}))
+        self._parts = tuple(sorted(parts))
 
     def may_concern(self, tag: bytes) -> bool:
         """False only where no URL in *tag*, relative to a base that `suits`, can match a rule."""
@@ -52,6 +54,11 @@ class Skim:
                 if self._is_known(authority):
                     return True
         return self._holds_part(tag.lower())
+
+    def may_name_host(self, url: str) -> bool:
+        """False only where a URL with a host, in plain spelling, names none that rules name."""
+        found = _URL_AUTHORITY.match(url)
+        return found is None or self._is_known(found[1].encode("utf-8", "replace"))
 
     def suits(self, base_host: str, base_path: str, *, site_host: str) -> bool:
         """Relative URLs may be skimmed under this base: it is no vendor's, and its path holds no part of a rule's."""

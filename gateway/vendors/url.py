@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import ada_url
-import re2
 
 # Parsed URLs remembered: pages of one site name the same few hundred again and again. Longer ones are rare, and data:
 # URLs of a page would fill the memory: they are parsed each time.
@@ -82,20 +81,15 @@ def _scalar_values(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-_BYTES = re2.Options()
-_BYTES.encoding = re2.Options.Encoding.LATIN1
-
 # Ends of a line in JavaScript: LF, CR, and U+2028 and U+2029, here in UTF-8.
-_LINE_START = rb"(?:^|[\n\r]|\xe2\x80[\xa8\xa9])[ \t]*"
-_LINE_REST = rb"(?:[^\n\r\xe2]|\xe2[^\x80\n\r]|\xe2\x80[^\xa8\xa9\n\r])*"
+_COMMENT = rb"[ \t]*+(?:(/\*)|//(?:[^\n\r\xe2]++|\xe2(?!\x80[\xa8\xa9]))*+)"
 
-# Group 1: what begins a string and is a URL with a host, to the end of the string or the first escape. Group 2: a comment
-# that is the first thing in its line is opened. Whole lines of comment are stepped over in the pattern itself.
-_STARTS = re2.compile(
-    rb"""(?i:["'`]\s*((?:(?:https?|wss?):)?(?:\\?/){2}(?:\\/|[^\s"'`<>\\])+))"""
-    rb"|" + _LINE_START + rb"(/\*)"
-    rb"|(?:" + _LINE_START + rb"//" + _LINE_REST + rb")+",
-    options=_BYTES,
+# What begins a string and is a URL with a host, to the end of the string or the first escape (1); a comment that is the first
+# thing in its line is opened (2), or is a line of its own. What a match may begin with comes first, so that the engine can look
+# for that.
+_STARTS = re.compile(
+    rb"""["'`\n\r\xe2](?:(?<=["'`])\s*+((?i:https?:|wss?:)?+(?:\\?/){2}(?:[^\s"'`<>\\]++|\\/)++)"""
+    rb"|(?:(?<=[\n\r])|\x80[\xa8\xa9])" + _COMMENT + rb")"
 )
 
 
@@ -111,13 +105,14 @@ def in_code(code: bytes) -> list[str]:
         return []
     found: dict[bytes, None] = {}
     comments_close = True
+    lines = b"\n" + code
     at = 0
-    while match := _STARTS.search(code, at):
+    while match := _STARTS.search(lines, at):
         at = match.end()
         if match[1] is not None:
             found[match[1].replace(b"\\/", b"/")] = None
         elif match[2] is not None and comments_close:
-            closed = code.find(b"*/", at)
+            closed = lines.find(b"*/", at)
             comments_close = closed >= 0
             at = closed + 2 if comments_close else at
     return [text.decode("utf-8", "replace") for text in found]
