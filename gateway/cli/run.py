@@ -1,5 +1,6 @@
 """`consent-gateway run`: the gateway in front of a site, until it is told to stop."""
 
+import gc
 import sys
 from contextlib import AsyncExitStack
 
@@ -45,6 +46,9 @@ async def _serve(loaded: settings_file.Loaded, catalogue: Catalogue, log: Log) -
         log.started(
             version=__version__, address=gateway.address, origin=settings.origin.url, vendors=len(catalogue.vendors)
         )
+        # What stands now stays: the garbage collector need not walk through all rules again and again.
+        gc.collect()
+        gc.freeze()
         click.echo(f"listening on http://{gateway.address} for {settings.origin.url}", err=True)
         reason = await stop
     log.stopped(reason=reason)

@@ -316,9 +316,9 @@ def srcset_urls(text: str) -> list[str]:
         if url.endswith(","):
             url = url.rstrip(",")
         else:
-            depth = 0
-            while at < len(text) and (text[at] != "," or depth):
-                depth += (text[at] == "(") - (text[at] == ")" and depth > 0)
+            inside = False  # parentheses
+            while at < len(text) and (text[at] != "," or inside):
+                inside = text[at] == "(" or (inside and text[at] != ")")  # they do not nest
                 at += 1
         if url:
             urls.append(url)

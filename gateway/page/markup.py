@@ -162,7 +162,11 @@ class Markup:
                 if token is Token.RUN or (token is Token.START and self._is_harmless(name, raw)):
                     out.append(raw)
                 else:
+                    before = out[-1] if out else b""
+                    begin = len(out)
                     out += self._tag(piece)
+                    if before.endswith(b"<") and token is Token.START and self._text is None and not any(out[begin:]):
+                        out.append(b" ")  # where a tag is gone, what stood around it must not become one
                     self._scanner.quick = page.skims and not (self._templates or self._hidden_fields)
             self._ahead += len(raw)
             if token is not Token.LONG:

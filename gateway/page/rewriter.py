@@ -56,6 +56,9 @@ class Rewriter:
         self._label = charset
         self._begin: bytes | None = None if decision.allows_everything else b""
         self._decode: codecs.IncrementalDecoder | None = None
+        self._redecode = codecs.getincrementaldecoder("utf-8")(
+            "surrogatepass"
+        )  # what comes out may end within a character
         self._utf_16 = ""
 
     def feed(self, data: bytes) -> bytes:
@@ -109,6 +112,6 @@ class Rewriter:
         out = self._markup.feed(self._decode.decode(data).encode("utf-8", "surrogatepass"))
         if final:
             out += self._markup.close()
-        encoded = out.decode("utf-8", "surrogatepass").encode(self._utf_16, "surrogatepass")
+        encoded = self._redecode.decode(out, final=final).encode(self._utf_16, "surrogatepass")
         # Half a character at the very end is no markup, but somebody's byte all the same.
         return encoded + self._decode.getstate()[0] if final else encoded

@@ -234,7 +234,7 @@ class Scanner:
                 raw = tag[0]
                 if self._tag_name in _CHANGES_STATE:
                     self._enter(raw)
-                yield Piece(Token.START, raw, self._tag_name)
+                yield Piece(Token.START, raw, self._tag_name, self._tag_name == b"svg")
                 if self._state is not _State.DATA or self._foreign:
                     return
             else:
@@ -363,7 +363,8 @@ class Scanner:
             if self._tag_closes:
                 yield Piece(Token.OPAQUE, raw)
             else:
-                yield Piece(Token.LONG, raw, self._tag_name, self._foreign.before_long(self._tag_name))
+                foreign = self._foreign.before_long(self._tag_name) or self._tag_name == b"svg"
+                yield Piece(Token.LONG, raw, self._tag_name, foreign)
 
     def _end_of_tag(self) -> Iterator[Piece]:
         """The last bytes of a tag are in `_tag`; all of it where the tag is within the limit."""
@@ -375,7 +376,7 @@ class Scanner:
             self._foreign.end(self._tag_name)
             yield Piece(Token.OPAQUE, raw)
         else:
-            foreign = self._foreign.before_long(self._tag_name)
+            foreign = self._foreign.before_long(self._tag_name) or self._tag_name == b"svg"
             self._enter(b"<" + self._tag_name + (b"/>" if self._tag_end.closes_itself else b">"))
             yield Piece(Token.LONG_END, raw, self._tag_name, foreign)
 
@@ -384,7 +385,7 @@ class Scanner:
             self._foreign.end(self._tag_name)
             yield Piece(Token.END if self._tag_name in self._told else Token.RUN, raw, self._tag_name)
             return
-        foreign = self._enter(raw)
+        foreign = self._enter(raw) or self._tag_name == b"svg"  # whose own attributes paint as those inside it
         told = self._tag_name in self._told or MAY_ACT.search(raw) is not None
         told = told or (foreign and _MAY_PAINT.search(raw) is not None)
         yield Piece(Token.START if told else Token.RUN, raw, self._tag_name, foreign)

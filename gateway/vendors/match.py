@@ -17,6 +17,7 @@ globs and marks of forms by a plain text that they hold, all in one pass (`TextI
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -35,6 +36,10 @@ _HOST_CHARS = 253
 
 # Characters of the version: enough that two rule sets of one site never share one, short enough for an ETag.
 _VERSION_CHARS = 12
+
+# Pieces of code whose verdicts are remembered: at most some 4 MB of them.
+_CODE_REMEMBERED = 1024
+_CODE_REMEMBERED_BYTES = 4096
 
 # What a URL at the start of a string in code is read against: relative ones are not asked for there.
 _CODE_BASE = "https://base.invalid/"
@@ -76,6 +81,7 @@ class Matcher:
         "_code",
         "_cookies",
         "_forms",
+        "_judge_again",
         "_near",
         "_near_index",
         "_needs",
@@ -99,6 +105,8 @@ class Matcher:
         self._cookies = _Cookies(files)
         self._forms = _Forms(files)
         # A vendor's own site is linked to from code of all kinds; what code loads from it, the page shows when it does.
+        # The same snippets stand in every page of a site.
+        self._judge_again = lru_cache(_CODE_REMEMBERED)(self._judge_code)
         self._sites = frozenset(
             (file.vendor.id, f"hosts.{host.name}") for file in files for host in file.hosts if host.role == ("site",)
         )
@@ -133,6 +141,10 @@ class Matcher:
 
         A host whose only role is `site`, the vendor's own web site, is no sign of a vendor in code.
         """
+        judge = self._judge_again if len(code) <= _CODE_REMEMBERED_BYTES else self._judge_code
+        return judge(code, where, site_host)
+
+    def _judge_code(self, code: bytes, where: Where, site_host: str) -> tuple[Verdict, ...]:
         texts, names_host = self.traces.in_code(code)
         verdicts = self._code.find(code, texts, where=where)
         for text in urls.in_code(code) if names_host else ():
