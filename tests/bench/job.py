@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from gateway.consent.model import EVERYTHING, NECESSARY_ONLY, Basis, Decision
 from gateway.page.memo import Memo
 from gateway.page.rewriter import PageLimits, Rewriter
+from gateway.settings import PageSettings
 from gateway.vendors.match import Matcher
 from gateway.withheld import Withheld
 
 NOTHING_GRANTED = Decision(granted=NECESSARY_ONLY, basis=Basis.NO_CHOICE, decided=False)
 EVERYTHING_GRANTED = Decision(granted=EVERYTHING, basis=Basis.GIVEN, decided=True)
 
-# The defaults of the settings.
-_LIMITS = PageLimits(tag_bytes=262_144, inline_bytes=262_144)
+_DEFAULTS = PageSettings()
+_LIMITS = PageLimits(tag_bytes=_DEFAULTS.tag_limit_bytes, inline_bytes=_DEFAULTS.inline_limit_bytes)
 
 
 @dataclass(frozen=True, slots=True)
