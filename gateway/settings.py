@@ -193,7 +193,7 @@ class PageSettings(_Table):
     """`[page]`: bounds of the rewriter."""
 
     tag_limit_bytes: Bytes = Field(
-        65_536, description="one start tag; a longer one is judged attribute by attribute as it passes"
+        16_384, description="one start tag; a longer one is judged attribute by attribute as it passes"
     )
     inline_limit_bytes: Bytes = Field(131_072, description="one script's text; a longer one is judged as it passes")
     memo_bytes: Bytes = Field(
