@@ -98,6 +98,7 @@ class Markup:
         self._at = at  # in the page, of the token in hand
         self._text: HeldText | None = None
         self._text_is_foreign = False
+        self._sign_went_out = False
         self._templates = 0
         self._long: LongTag | None = None  # the tag in hand, where it is too long to be whole
         self._passes_long = False  # it stands in a template
@@ -125,6 +126,7 @@ class Markup:
     def pass_by(self, count: int) -> None:
         """The next *count* bytes go another way; at rest only, from one rest to another."""
         self._at += count
+        self._sign_went_out = False  # what rests is no such sign
 
     def feed(self, data: bytes) -> bytes:
         """Take the next piece; answers what may go out already."""
@@ -162,17 +164,23 @@ class Markup:
                 if token is Token.RUN or (token is Token.START and self._is_harmless(name, raw)):
                     out.append(raw)
                 else:
-                    before = out[-1] if out else b""
                     begin = len(out)
                     out += self._tag(piece)
-                    if before.endswith(b"<") and token is Token.START and self._text is None and not any(out[begin:]):
-                        out.append(b" ")  # where a tag is gone, what stood around it must not become one
+                    is_gone = token is Token.START and self._text is None and not any(out[begin:])
+                    if is_gone and self._ends_with_sign(out):
+                        out.append(b" ")  # what stood around the tag must not become one
                     self._scanner.quick = page.skims and not (self._templates or self._hidden_fields)
             self._ahead += len(raw)
             if token is not Token.LONG:
                 self._at += self._ahead
                 self._ahead = 0
+        self._sign_went_out = self._ends_with_sign(out)
         return out
+
+    def _ends_with_sign(self, out: list[bytes]) -> bool:
+        """What went out last ends with "<", which is text."""
+        last = next((part for part in reversed(out) if part), None)
+        return self._sign_went_out if last is None else last.endswith(b"<")
 
     def _is_harmless(self, name: bytes, raw: bytes) -> bool:
         """A first look at a start tag says that it stays as it is."""

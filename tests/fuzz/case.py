@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 H = TypeVar("H")
 
 # Attempts at making an input smaller: enough for most inputs of some hundred bytes, and an end for those that resist.
-_ATTEMPTS = 1500
+ATTEMPTS = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ def law_broken(check: Callable[[Case[H]], None], case: Case[H]) -> str | None:
     return None
 
 
-def shrink(check: Callable[[Case[H]], None], case: Case[H], law: str) -> Case[H]:
+def shrink(check: Callable[[Case[H]], None], case: Case[H], law: str, *, attempts: int = ATTEMPTS) -> Case[H]:
     """The smallest input found that breaks the same law: pieces are left out, half of it first, then ever smaller ones."""
-    attempts = _ATTEMPTS
     size = len(case.given) // 2
     while size and attempts:
         at, shorter = 0, False

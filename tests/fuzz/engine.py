@@ -8,12 +8,13 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from tests.fuzz import charsets, css, page, urls
-from tests.fuzz.case import Case, law_broken, shrink
+from tests.fuzz.case import ATTEMPTS, Case, law_broken, shrink
 from tests.fuzz.found import explanation
 
 H = TypeVar("H")
 
 _LENGTHS = (8, 20, 40, 80, 160, 320)
+_KNOWN_BY_THEN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ class Tally:
         law = law_broken(self.target.check, case)
         if law is None or law in self.faults:
             return
-        smallest = shrink(self.target.check, case, law)
+        # What is known is met again and again, and told in less.
+        attempts = ATTEMPTS if self.known.total() < _KNOWN_BY_THEN else ATTEMPTS // 5
+        smallest = shrink(self.target.check, case, law, attempts=attempts)
         name = explanation(self.target.name, smallest.given, law)
         if name is None:
             self.faults[law] = Fault(law, data, smallest.given)

@@ -43,8 +43,8 @@ def explanation(target: str, smallest: bytes, law: str) -> str | None:
     return None
 
 
-def _page(text: str, *, limits: PageLimits = LARGE, xml: bool = False) -> Found:
-    return Found("page", Case(text.encode(), page.How(limits=limits, xml=xml)))
+def _page(text: str, *, limits: PageLimits = LARGE, xml: bool = False, cutting: bytes = b"") -> Found:
+    return Found("page", Case(text.encode(), page.How(cutting, limits, xml)))
 
 
 def _css(text: str) -> Found:
@@ -86,6 +86,7 @@ FOUND: dict[str, Found] = {
         '<iframe src=//tracker.example/ style="a:url(//tracker.example/t)">'
     ),
     "a style of a script": _page('<script style="a:url(//tracker.example/t)"></script>'),
+    "a style of a template": _page('<template style="a:url(//tracker.example/t)">'),
     "a style of a meta": _page('<meta style="a:url(//tracker.example/t)">'),
     "a handler of a template": _page("<template onclick=\"go('//tracker.example/t')\">"),
     "a script of data": _page("<script src=\"data:text/javascript,go('https://tracker.example/t')\"></script>"),
@@ -93,6 +94,9 @@ FOUND: dict[str, Found] = {
     "a style sheet of data": _page(f'<link rel=stylesheet href="data:text/css;base64,{_base64(_IMPORT)}">'),
     "an import of data": _page('<style>@import "data:text/css,@import %22https://tracker.example/t%22"</style>'),
     "a tag that stood between": _page("<<link rel=preconnect href=//tracker.example>img src=//tracker.example/t>"),
+    "a tag that stood between, in pieces": _page(
+        "<<link rel=preconnect href=//tracker.example>img src=//tracker.example/t>", cutting=b"\3"
+    ),
     "a base in svg": _page("<svg><base href=/x/></svg><base href=//tracker.example/><img src=a>"),
     "a base that is moved": _page(
         "<table><tr><td><base href=/x/></td></tr><base href=//tracker.example/></table><img src=a>"
@@ -113,8 +117,11 @@ FOUND: dict[str, Found] = {
     "an end tag that ends no foreignObject": _page(
         "<svg><foreignObject><b></foreignObject><title><textarea></title><img src=//tracker.example/t></textarea>"
     ),
-    "an end tag in svg of nothing that is open": _page("<svg></g><image href=//tracker.example/t>"),
+    "an end tag in svg of nothing that is open": _page("<svg></x><image href=//tracker.example/t>"),
     "an element in a style sheet of svg": _page("<svg><style>a{b:url(//tracker.example<b></b>/t)}</style>"),
+    "a style sheet of svg in doubt, in pieces": _page("<svg><style>--</m><s''\"http://stats.example/>", cutting=b"\3"),
+    "references in a script of svg": _page("<svg><script>go(&quot;//tracker.example/t&quot;)</script></svg>"),
+    "references in a style sheet of svg": _page("<svg><style>a{b:u&#114;l(//tracker.example/t)}</style></svg>"),
     "math in svg": _page("<svg><math><annotation-xml><image href=//tracker.example/t>"),
     "a template that ends svg": _page(
         '<template><svg></template><title><img alt="</title><img src=//tracker.example/t>">'
@@ -184,7 +191,11 @@ FOUND: dict[str, Found] = {
 }
 
 KNOWN: dict[str, Known] = {
+    "a style sheet of svg in doubt, in pieces": Known("cut", r"<svg.*<style"),
     "a handler of a template": Known("contact by template", r"<template[^>]*on"),
+    "a style of a template": Known("contact by template", r"<template[^>]*style"),
+    "references in a script of svg": Known("contact by script", r"<svg.*<script[^<]*&"),
+    "references in a style sheet of svg": Known("contact by style", r"<svg.*<style[^<]*&"),
     "a base in svg": Known("contact by", r"<(svg|math).*<base"),
     "a base that is moved": Known("contact by", r"<table.*<base"),
     "a script in a script of svg": Known("contact by", r"<svg.*<script.*<"),
@@ -203,7 +214,7 @@ KNOWN: dict[str, Known] = {
     "a sign at the end of a noscript": Known("silent", r"<$"),
     "a backslash at the end of an address": Known("unseen", r"\\$"),
     "an escape before the end of a line": Known("unseen", r"\\[0-9a-f]{1,6}[\r\n]"),
-    "a mark of comments before an address": Known("contact", r"<!--"),
+    "a mark of comments before an address": Known("", r"<!--"),
     "an at-rule that is called url": Known("unseen", r"@url\("),
     "a mark of UTF-8 in a document that is called UTF-16": Known("document", r"utf-16.*(%EF%BB%BF|77u/)"),
     "a document of names with prefixes": Known("document", r"data:[^,]*xml"),
