@@ -409,7 +409,7 @@ DEGRADING = {
     Degraded.UNREADABLE_CHARSET: reply(HTML + b"; charset=utf-7", TEXT.encode()),
     Degraded.PARTIAL_PAGE: reply(HTML + b"\r\nCache-Control: no-transform", TEXT.encode()),
     Degraded.SNIFFED_TYPE: reply(b"X: y", TEXT.encode()),
-    Degraded.TAG_OVER_LIMIT: reply(HTML, b"<script " + b"a=b " * 400_000 + b"src=//tracker.example/t></script>"),
+    Degraded.TAG_OVER_LIMIT: reply(HTML, b"<script " + b"a=b " * 20_000 + b"src=//tracker.example/t></script>"),
     Degraded.NESTED_TOO_DEEP: reply(HTML, DEEP.encode()),
     Degraded.INLINE_OVER_LIMIT: reply(HTML, b"<script>" + b"go(1);" * 60_000 + b"</script>"),
     Degraded.BROKEN_CODING: reply(HTML + b"\r\nContent-Encoding: gzip", b"?"),
